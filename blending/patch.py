@@ -1,0 +1,35 @@
+"""The patch: a restored square of picture and where it belongs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patch:
+    """A restored crop to be laid over a background.
+
+    `image`: (N, N, 3) uint8 RGB. `to_frame`: (2, 3) float64, the affine map from patch pixels (x, y), pixel centres at
+    whole numbers, to pixels of the background. `strength`: 0 leaves the background, 1 takes the patch whole.
+    """
+
+    image: Image
+    to_frame: npt.NDArray[np.float64]
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        shape = self.image.shape
+        if len(shape) != 3 or shape[0] != shape[1] or shape[2] != 3 or self.image.dtype != np.uint8:
+            raise ValueError(f"a patch is (N, N, 3) uint8, not {shape} {self.image.dtype}")
+        if self.to_frame.shape != (2, 3):
+            raise ValueError(f"to_frame is (2, 3), not {self.to_frame.shape}")
+        if not 0.0 <= self.strength <= 1.0:
+            raise ValueError(f"strength lies between 0 and 1, not {self.strength}")
+
+    def __repr__(self) -> str:
+        return f"Patch({self.image.shape[0]} px, strength={self.strength:.2f})"

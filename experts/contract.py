@@ -1,0 +1,54 @@
+"""What an expert and an upscaler promise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.uint8]
+
+
+class ExpertError(Exception):
+    """Root of what can go wrong in this room."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpertInfo:
+    """What an expert is and what it really runs on.
+
+    `input_size`: side of the aligned crops that it takes, in pixels. `scale`: side of its output over that of its input.
+    `weights`: id of the weights in the manifest, with the first 12 digits of their SHA-256, or "none". `device`, `runtime`, `precision`: as really
+    taken, not as asked for.
+    """
+
+    id: str
+    input_size: int
+    scale: int
+    weights: str
+    licence: str
+    device: str
+    runtime: str
+    precision: str
+
+
+class Expert(Protocol):
+    """Restores faces. `restore` takes (N, S, S, 3) uint8 RGB with S = `info.input_size`, aligned to `blending.align.TEMPLATE`,
+    and returns (N, S * scale, S * scale, 3) uint8 RGB in the same order. It raises ExpertError and never returns its
+    input in the place of a result."""
+
+    @property
+    def info(self) -> ExpertInfo: ...
+
+    def restore(self, crops: Image) -> Image: ...
+
+
+class Upscaler(Protocol):
+    """Upscales a whole plane: (H, W) or (H, W, C) uint8 to `scale` times its height and width."""
+
+    @property
+    def info(self) -> ExpertInfo: ...
+
+    def upscale(self, image: Image) -> Image: ...

@@ -1,0 +1,1 @@
+"""An image in, faces with their lanes out."""

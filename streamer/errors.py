@@ -1,0 +1,63 @@
+"""What can go wrong with sources, sinks and settings, and the exit code of each.
+
+    FacelaneError                 1
+    ├── UsageError                2    words or settings that make no sense
+    ├── SourceError               3    the input is missing or can't be read as media
+    │   ├── NoVideoError          4    it has no video (or no frame that can be decoded)
+    │   └── UnsupportedError      5    it has video of a kind that would come out wrong
+    ├── SinkError                 6    the output can't be written
+    │   ├── OutputExistsError     7    it is there already, and --overwrite was not given
+    │   └── DiskFullError         8    no space left
+    └── ProcessingError          10    a stage failed for good
+
+Weights have their own root (`weights.store.WeightsError`), exit code 9. A truncated or damaged input that gave an
+output ends with 11, Ctrl-C with 130.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class FacelaneError(Exception):
+    """Root of this room: one line that says what is wrong and what to do."""
+
+    exit_code: ClassVar[int] = 1
+    retryable: ClassVar[bool] = False
+
+
+class UsageError(FacelaneError):
+    exit_code = 2
+
+
+class SourceError(FacelaneError):
+    exit_code = 3
+
+
+class NoVideoError(SourceError):
+    exit_code = 4
+
+
+class UnsupportedError(SourceError):
+    exit_code = 5
+
+
+class SinkError(FacelaneError):
+    exit_code = 6
+
+
+class OutputExistsError(SinkError):
+    exit_code = 7
+
+
+class DiskFullError(SinkError):
+    exit_code = 8
+
+
+class ProcessingError(FacelaneError):
+    exit_code = 10
+
+
+EXIT_WEIGHTS = 9
+EXIT_DAMAGED = 11
+EXIT_INTERRUPTED = 130

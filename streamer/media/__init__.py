@@ -1,0 +1,1 @@
+"""The edge to FFmpeg (PyAV): sources that give frames, sinks that take them."""

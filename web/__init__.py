@@ -1,0 +1,1 @@
+"""The browser's edge. Empty until live streams come."""

@@ -1,0 +1,1 @@
+"""What weights exist, where they lie, and how they become a running session."""
