@@ -1,0 +1,200 @@
+"""What a run did: collected frame by frame in constant memory, told as report.json and as a table."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.console import Group as RenderGroup
+from rich.table import Table
+
+from experts.contract import ExpertInfo
+from routing.types import Lane
+from streamer.errors import SinkError
+from streamer.frame import FrameReport
+from streamer.quantiles import DurationSketch
+
+SCHEMA_VERSION = 1
+# What a frame's time should go to; the rest is our own overhead.
+WORK_STAGES = ("decode", "detect", "track", "expert", "background", "blend", "encode")
+
+
+@dataclass(slots=True)
+class RunTally:
+    """Counts and durations of one run; memory doesn't grow with its length, but for the ids of its tracks."""
+
+    frames: int = 0
+    first_seconds: float | None = None
+    lanes: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    degraded: Counter[str] = field(default_factory=Counter)
+    stages: dict[str, DurationSketch] = field(default_factory=dict)
+    tracks: dict[str, set[int]] = field(default_factory=lambda: {lane.value: set() for lane in Lane})
+    faces_now: int = 0
+
+    def add(self, report: FrameReport) -> None:
+        self.frames += 1
+        self.faces_now = len(report.routes)
+        for route in report.routes:
+            self.lanes[route.lane.value] += 1
+            self.reasons[f"{route.lane.value}: {route.reason}"] += 1
+            self.tracks[route.lane.value].add(route.face.track_id)
+        self.degraded.update(report.degraded)
+        for stage, seconds in report.stage_seconds.items():
+            self.add_stage(stage, seconds)
+
+    def add_stage(self, stage: str, seconds: float) -> None:
+        self.stages.setdefault(stage, DurationSketch()).add(seconds)
+
+    @property
+    def track_count(self) -> int:
+        return len(set().union(*self.tracks.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What the run is told about itself, beside the tally."""
+
+    version: str
+    source: Mapping[str, object]
+    outputs: Sequence[str]
+    wall_seconds: float
+    frames_in: int
+    dropped: Mapping[str, int]
+    input_fps: float | None
+    av_sync_ms: float | None
+    experts: Mapping[str, ExpertInfo]
+    detector: Mapping[str, str]
+    settings: Mapping[str, object]
+    source_counters: Mapping[str, int]
+    notes: Sequence[str]
+    damaged: str | None
+    output_pixels_percent: float
+
+
+def compose_report(tally: RunTally, facts: RunFacts) -> dict[str, Any]:
+    """The report as JSON-able data; every field is explained in the README."""
+    output_fps = tally.frames / facts.wall_seconds if facts.wall_seconds > 0 else 0.0
+    return {
+        "schema": SCHEMA_VERSION,
+        "facelane": facts.version,
+        "input": dict(facts.source),
+        "outputs": list(facts.outputs),
+        "frames": {
+            "in": facts.frames_in,
+            "out": tally.frames,
+            "dropped": sum(facts.dropped.values()),
+            "dropped_by_reason": dict(facts.dropped),
+        },
+        "faces": {
+            "seen": sum(tally.lanes.values()),
+            "tracks": tally.track_count,
+            "by_lane": {lane.value: tally.lanes[lane.value] for lane in Lane},
+            "tracks_by_lane": {lane: len(ids) for lane, ids in tally.tracks.items()},
+            "by_reason": dict(tally.reasons.most_common()),
+        },
+        "degraded": dict(tally.degraded),
+        "stages_ms": {stage: _stage(sketch) for stage, sketch in sorted(tally.stages.items())},
+        "overhead_share": _overhead(tally),
+        "timing": {
+            "wall_seconds": round(facts.wall_seconds, 3),
+            "fps": round(output_fps, 2),
+            "input_fps": facts.input_fps,
+            "frame_rate_ratio": round(facts.input_fps / output_fps, 3) if facts.input_fps and output_fps else None,
+            "processing_time_seconds": round(facts.wall_seconds, 3),
+            "processing_ms_per_frame": round(1000 * facts.wall_seconds / max(tally.frames, 1), 3),
+            "audio_visual_sync_ms": facts.av_sync_ms,
+        },
+        "video_quality_percent": facts.output_pixels_percent,
+        "experts": {lane: asdict(info) for lane, info in facts.experts.items()},
+        "detector": dict(facts.detector),
+        "source_counters": dict(facts.source_counters),
+        "notes": list(facts.notes),
+        "damaged": facts.damaged,
+        "settings": dict(facts.settings),
+    }
+
+
+def _stage(sketch: DurationSketch) -> dict[str, float | int]:
+    quantiles = {f"p{round(100 * q)}": round(1000 * sketch.quantile(q), 3) for q in (0.5, 0.95, 0.99)}
+    return {**quantiles, "total": round(1000 * sketch.total, 1), "count": sketch.count}
+
+
+def _overhead(tally: RunTally) -> float:
+    """The share of all measured time that is none of decoding, inference, scaling, blending or encoding."""
+    total = sum(sketch.total for sketch in tally.stages.values())
+    work = sum(sketch.total for stage, sketch in tally.stages.items() if stage.split(".")[0] in WORK_STAGES)
+    return round(1.0 - work / total, 4) if total else 0.0
+
+
+def write_report(report: Mapping[str, Any], path: Path) -> None:
+    """Writes report.json by a temporary name. Raises SinkError where that can't be done."""
+    part = path.with_name(f".{path.name}.part-{os.getpid()}")
+    try:
+        part.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise SinkError(f"can't write the report {path}: {error.strerror}; choose another place") from error
+
+
+def print_table(report: Mapping[str, Any], console: Console) -> None:
+    """The report for people."""
+    console.print(RenderGroup(_summary(report), _lanes(report), _stages(report), _experts(report)))
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for i, name in enumerate(columns):
+        table.add_column(name, justify="left" if i == 0 else "right", no_wrap=i == 0)
+    return table
+
+
+def _summary(report: Mapping[str, Any]) -> RenderableType:
+    frames, timing, faces = report["frames"], report["timing"], report["faces"]
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column()
+    table.add_row("frames", f"{frames['in']} in, {frames['out']} out, {frames['dropped']} dropped")
+    table.add_row("faces", f"{faces['seen']} in all frames, {faces['tracks']} track(s)")
+    table.add_row(
+        "speed",
+        f"{timing['fps']} fps, {timing['processing_ms_per_frame']} ms a frame, {timing['wall_seconds']} s in all",
+    )
+    ratio = timing["frame_rate_ratio"]
+    table.add_row("frame rate ratio", "unknown input rate" if ratio is None else f"{ratio} (input fps / output fps)")
+    sync = timing["audio_visual_sync_ms"]
+    table.add_row("audio-visual sync", "no sound" if sync is None else f"{sync} ms shift against the input")
+    degraded = ", ".join(f"{reason} ({count})" for reason, count in report["degraded"].items())
+    table.add_row("degraded", degraded or "nothing")
+    table.add_row("outside the work", f"{100 * report['overhead_share']:.1f} % of the time")
+    return table
+
+
+def _lanes(report: Mapping[str, Any]) -> RenderableType:
+    table = _table("\nFaces by lane and reason", "lane: reason", "faces")
+    for reason, count in report["faces"]["by_reason"].items():
+        table.add_row(reason, str(count))
+    if not report["faces"]["by_reason"]:
+        table.add_row("no face seen", "0")
+    return table
+
+
+def _stages(report: Mapping[str, Any]) -> RenderableType:
+    table = _table("\nTime by stage", "stage", "p50 ms", "p95 ms", "p99 ms", "times")
+    for stage, row in report["stages_ms"].items():
+        table.add_row(stage, f"{row['p50']:.2f}", f"{row['p95']:.2f}", f"{row['p99']:.2f}", str(row["count"]))
+    return table
+
+
+def _experts(report: Mapping[str, Any]) -> RenderableType:
+    table = _table("\nExperts", "lane", "expert", "weights", "runs on")
+    for lane, info in report["experts"].items():
+        table.add_row(lane, info["id"], info["weights"], f"{info['device']}, {info['runtime']}, {info['precision']}")
+    return table
