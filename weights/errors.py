@@ -1,0 +1,18 @@
+"""What can go wrong with weights and with the sessions that run them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class WeightsError(Exception):
+    """Root of this room: one line that says what is wrong and what to do.
+
+    `retryable`: the same call may succeed later, as after a network failure.
+    """
+
+    exit_code: ClassVar[int] = 9
+
+    def __init__(self, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.retryable = retryable

@@ -1,0 +1,54 @@
+"""What a session is asked for, what it answers, and what it really took."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Device = Literal["auto", "cpu", "cuda"]
+Runtime = Literal["auto", "openvino", "torch"]
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeSettings:
+    """What networks run on. "auto" takes the fastest that is there; a name takes that or raises WeightsError.
+
+    `threads`: of one inference; 0 leaves it to the runtime.
+    """
+
+    device: Device = "auto"
+    runtime: Runtime = "auto"
+    precision: Precision = "auto"
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a session really runs on, as the runtime itself answers, not as it was asked for."""
+
+    device: str
+    runtime: str
+    precision: str
+
+
+class Session(Protocol):
+    """A network that is ready to run, from any thread."""
+
+    @property
+    def taken(self) -> Taken: ...
+
+    def run(self, array: Array) -> tuple[Array, ...]:
+        """The network's outputs for one batch, in the order in which its `forward` returns them.
+
+        `array` has the shape and type that the session was opened for, with any extent where that said None. The
+        outputs belong to the caller.
+        """
+        ...
+
+    def prepare(self) -> None:
+        """Does now what the first calls would have to wait for."""
+        ...

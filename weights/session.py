@@ -1,0 +1,100 @@
+"""The only maker of inference sessions: a torch module and its weights become something that runs, and says on what.
+
+Two runtimes. OpenVINO compiles the module for the CPU, with bfloat16 where the processor has it: the fastest by
+measurement for the small networks of this project. Plain torch runs everywhere, and on CUDA.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import safetensors
+import torch
+from safetensors.torch import load_file
+
+from weights.errors import WeightsError
+from weights.openvino_session import OpenVinoSession
+from weights.runtime import Array, Device, Precision, Runtime, RuntimeSettings, Session, Taken
+from weights.torch_session import TorchSession
+
+__all__ = [
+    "Array",
+    "Device",
+    "Precision",
+    "Runtime",
+    "RuntimeSettings",
+    "Session",
+    "Taken",
+    "WeightsError",
+    "choose_runtime",
+    "load_weights",
+    "open_session",
+]
+
+
+def open_session(
+    module: torch.nn.Module,
+    *,
+    weights: Path | None,
+    input_shape: tuple[int | None, ...],
+    settings: RuntimeSettings,
+    dtype: npt.DTypeLike = np.uint8,
+    batches: Sequence[int] = (1, 2, 4),
+) -> Session:
+    """A session that runs `module` with the parameters of a safetensors file (None: those that it has).
+
+    `input_shape`: None where an extent may change from call to call, as the batch in (None, 128, 128, 3). Where only
+    the batch may, OpenVINO compiles one fixed network for each size of `batches`, on first use, and a call is cut into
+    such: 15 to 20 % faster than one network of open shape. A rest smaller than the smallest of them is padded, so a
+    detector's many small crops want sizes like (4, 16, 64). Where other extents may change too, one network of open
+    shape serves all.
+
+    Raises WeightsError if the file's keys or shapes are not exactly the module's, or if what `settings` name is not
+    there.
+    """
+    if weights is not None:
+        load_weights(module, weights)
+    module.eval().requires_grad_(False)
+    if choose_runtime(settings) == "torch":
+        return TorchSession(module, settings=settings, dtype=dtype)
+    return OpenVinoSession(module, input_shape=input_shape, settings=settings, dtype=dtype, batches=batches)
+
+
+def load_weights(module: torch.nn.Module, path: Path) -> None:
+    """Sets every parameter and buffer of `module` from a safetensors file; all or nothing, or WeightsError."""
+    try:
+        found = load_file(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise WeightsError(f"{path} is not a readable safetensors file ({error}); fetch or train it anew") from error
+    wanted = module.state_dict()
+    for key in wanted.keys() | found.keys():
+        _check_key(key, wanted.get(key), found.get(key), path=path)
+    module.load_state_dict(found, strict=True)
+
+
+def _check_key(key: str, wanted: torch.Tensor | None, found: torch.Tensor | None, *, path: Path) -> None:
+    advice = "use the file that belongs to this version"
+    if found is None:
+        raise WeightsError(f"{path} lacks {key!r}, which the network has; {advice}")
+    if wanted is None:
+        raise WeightsError(f"{path} holds {key!r}, which the network lacks; {advice}")
+    if wanted.shape != found.shape:
+        shapes = f"{tuple(found.shape)}, the network's is {tuple(wanted.shape)}"
+        raise WeightsError(f"{path}: {key!r} has the shape {shapes}; {advice}")
+
+
+def choose_runtime(settings: RuntimeSettings) -> Literal["openvino", "torch"]:
+    """What `settings` lead to on this machine: torch on CUDA where there is one, else OpenVINO on the CPU."""
+    has_cuda = torch.cuda.is_available()
+    if settings.device == "cuda" and not has_cuda:
+        raise WeightsError('torch finds no CUDA; set device to "cpu" or "auto", or install a CUDA build of torch')
+    if settings.device == "cuda" and settings.runtime == "openvino":
+        raise WeightsError('OpenVINO runs on the CPU here; set device to "cpu", or runtime to "torch"')
+    if settings.runtime != "auto":
+        return settings.runtime
+    wants_cuda = settings.device == "cuda" or (settings.device == "auto" and has_cuda)
+    return "torch" if wants_cuda else "openvino"

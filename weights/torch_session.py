@@ -1,0 +1,63 @@
+"""Sessions on plain torch, on the CPU or CUDA."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from weights.errors import WeightsError
+from weights.runtime import Array, RuntimeSettings, Taken
+
+
+class TorchSession:
+    """A module run by torch as it is. bfloat16 is by autocast: inputs, outputs and sensitive sums keep their type."""
+
+    def __init__(self, module: torch.nn.Module, *, settings: RuntimeSettings, dtype: npt.DTypeLike) -> None:
+        self._device = torch.device(_device_name(settings))
+        self._precision = _precision(settings, self._device)
+        self._dtype = np.dtype(dtype)
+        if settings.threads and self._device.type == "cpu":
+            torch.set_num_threads(settings.threads)
+        # Channels last is how the images come, and what the convolutions of both devices are fastest in.
+        self._module = module.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def taken(self) -> Taken:
+        name = torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "cpu"
+        return Taken(device=name, runtime="torch", precision=str(self._precision).removeprefix("torch."))
+
+    def run(self, array: Array) -> tuple[Array, ...]:
+        if array.dtype != self._dtype:
+            raise ValueError(f"input is {self._dtype}, not {array.dtype}")
+        tensor = torch.from_numpy(np.require(array, requirements=("C", "W"))).to(self._device)
+        reduced = self._precision != torch.float32
+        with torch.inference_mode(), torch.autocast(self._device.type, dtype=self._precision, enabled=reduced):
+            result = self._module(tensor)
+        outputs = result if isinstance(result, tuple | list) else (result,)
+        return tuple(output.contiguous().cpu().numpy() for output in outputs)
+
+    def prepare(self) -> None:
+        """Nothing to do: torch takes every batch size as it comes."""
+
+
+def _device_name(settings: RuntimeSettings) -> str:
+    if settings.device != "auto":
+        return settings.device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device computes in bfloat16 by itself, so that it is faster than float32 and not slower."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    able = torch.cpu.get_capabilities()
+    return any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
+
+
+def _precision(settings: RuntimeSettings, device: torch.device) -> torch.dtype:
+    able = has_bfloat16(device)
+    if settings.precision == "bfloat16" and not able:
+        raise WeightsError(f'this {device.type} device has no bfloat16; set precision to "auto" or "float32"')
+    wanted = able if settings.precision == "auto" else settings.precision == "bfloat16"
+    return torch.bfloat16 if wanted else torch.float32
