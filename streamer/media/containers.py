@@ -1,0 +1,116 @@
+"""The containers that we write: what fits into each, and what each can't hold."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+from av.stream import Stream
+
+from streamer.errors import SinkError
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A kind of file. `muxer`: FFmpeg's name. `codecs`: ours that fit, by their names in `encoders`.
+
+    `audio` and `text`: the encoder of sound and of written subtitles that the container surely takes, None for none.
+    `reorders`: B-frames don't move its times. `below_zero`: it holds times under 0. `variable_rate`: frames may
+    come at any time, not only at multiples of one duration. `allow`: where FFmpeg would take any stream as private
+    data that nobody can read, the codecs that we copy.
+    """
+
+    muxer: str
+    codecs: frozenset[str]
+    audio: str
+    text: str | None
+    chapters: bool = True
+    reorders: bool = True
+    below_zero: bool = False
+    variable_rate: bool = True
+    covers: bool = False
+    allow: frozenset[str] | None = None
+
+    @property
+    def isobmff(self) -> bool:
+        """It is of MP4's family."""
+        return self.muxer in ("mp4", "mov")
+
+
+_TRANSPORT_CODECS = frozenset(
+    [
+        "aac",
+        "aac_latm",
+        "mp2",
+        "mp3",
+        "ac3",
+        "eac3",
+        "dts",
+        "truehd",
+        "opus",
+        "dvb_subtitle",
+        "dvb_teletext",
+        "klv",
+        "timed_id3",
+        "scte_35",
+    ]
+)
+_MP4 = Container(
+    "mp4", frozenset({"h264", "hevc", "av1", "vp9"}), audio="aac", text="mov_text", below_zero=True, covers=True
+)
+_MOV = Container("mov", frozenset({"h264", "hevc"}), audio="aac", text="mov_text", below_zero=True, covers=True)
+_MATROSKA = Container("matroska", frozenset({"h264", "hevc", "av1", "vp9", "ffv1"}), audio="libopus", text="subrip")
+_WEBM = Container("webm", frozenset({"av1", "vp9"}), audio="libopus", text="webvtt")
+_TRANSPORT = Container(
+    "mpegts",
+    frozenset({"h264", "hevc"}),
+    audio="aac",
+    text=None,
+    chapters=False,
+    reorders=False,
+    allow=_TRANSPORT_CODECS,
+)
+_AVI = Container(
+    "avi",
+    frozenset({"h264", "ffv1"}),
+    audio="aac",
+    text=None,
+    chapters=False,
+    reorders=False,
+    variable_rate=False,
+)
+
+BY_SUFFIX: Mapping[str, Container] = {
+    ".mp4": _MP4,
+    ".m4v": _MP4,
+    ".mov": _MOV,
+    ".mkv": _MATROSKA,
+    ".webm": _WEBM,
+    ".ts": _TRANSPORT,
+    ".m2ts": _TRANSPORT,
+    ".avi": _AVI,
+}
+
+
+def container_of(path: Path) -> Container:
+    """The container that a file's name asks for. Raises SinkError where it asks for none that we write."""
+    container = BY_SUFFIX.get(path.suffix.lower())
+    if container is None:
+        raise SinkError(f"{path} doesn't say what kind of film to write: end its name in one of {' '.join(BY_SUFFIX)}")
+    return container
+
+
+def takes(container: Container, stream: Stream) -> bool:
+    """Whether the container holds packets of this stream as they are; found by writing a header for it alone."""
+    if container.allow is not None and stream.name not in container.allow:
+        return False
+    try:
+        with av.open(io.BytesIO(), "w", format=container.muxer) as trial:
+            trial.add_stream_from_template(stream, opaque=True)
+            trial.start_encoding()
+    except (ValueError, av.FFmpegError):
+        return False
+    return True

@@ -1,0 +1,229 @@
+"""Everything of the source but its pictures: sound, text, data, attachments, chapters and tags, copied as they are."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import Discard, Disposition, Stream
+
+from streamer.errors import SinkError
+from streamer.media.containers import Container, takes
+from streamer.media.demux import describe, open_input
+from streamer.media.encoders import OnUnsupported
+from streamer.media.info import SourceInfo
+from streamer.media.transcode import transcoder_for
+
+logger = logging.getLogger(__name__)
+
+# What a demuxer says of the file that it read, not of the film: the muxer writes its own.
+_FILE_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "rotate"})
+_STATISTICS = ("_statistics_", "bps", "number_of_", "duration")
+# A damaged place makes the demuxer stumble; so many times in a row mean that there is no more.
+_MAX_STUMBLES = 20
+
+
+class Track(Protocol):
+    """What becomes of one stream of the source: its packets, copied or made anew."""
+
+    def put(self, packet: Packet[Stream]) -> list[Packet[Stream]]:
+        """Take a packet of the source; return those to write."""
+        ...
+
+    def flush(self) -> list[Packet[Stream]]:
+        """What was held back."""
+        ...
+
+
+@dataclass(slots=True)
+class CopiedTrack:
+    """Packets go over byte for byte."""
+
+    stream: Stream
+    out_of_order: int = 0
+    _last_dts: int | None = None
+
+    def put(self, packet: Packet[Stream]) -> list[Packet[Stream]]:
+        if packet.dts is None:
+            packet.dts = packet.pts
+        if packet.dts is None or (self._last_dts is not None and packet.dts < self._last_dts):
+            self.out_of_order += 1
+            return []
+        self._last_dts = packet.dts
+        packet.stream = self.stream
+        return [packet]
+
+    def flush(self) -> list[Packet[Stream]]:
+        return []
+
+
+class StreamCopier:
+    """Carries over all streams but the pictures, in step with them, from a demuxer of its own on the input.
+
+    Packets are written up to the time that the pictures have reached, so that what waits in memory doesn't grow with the
+    film. Use: `add` every stream in order, `tags`, then `advance` as pictures are written, `finish`, `close`.
+    """
+
+    def __init__(self, info: SourceInfo, container: Container, *, unsupported: OnUnsupported) -> None:
+        """Raises SourceError where the input can't be opened again."""
+        self.notes: list[str] = []
+        self.corrupt = 0
+        self._info = info
+        self._container = container
+        self._unsupported = unsupported
+        self._tracks: dict[int, Track] = {}
+        self._copied: list[CopiedTrack] = []
+        self._input: InputContainer = open_input(info.path)
+        self._packets = self._demux()
+        self._next: Packet[Stream] | None = None
+        self._output: OutputContainer | None = None
+
+    @property
+    def streams(self) -> list[Stream]:
+        """The source's streams, the pictures among them."""
+        return list(self._input.streams)
+
+    def add(self, output: OutputContainer, stream: Stream) -> None:
+        """Give one stream of the source its place in the output. Raises SinkError where it has none and the settings
+        say that this is an error."""
+        self._output = output
+        stream.discard = Discard.all
+        if _is_redundant(stream, self._info):
+            return
+        if stream.type == "video" and not (_is_cover(stream) and self._container.covers):
+            self._say(f"{_name(stream)} left out: only one picture track is written")
+        elif takes(self._container, stream):
+            self._copy(output, stream)
+        else:
+            self._replace(output, stream)
+
+    def tags(self, output: OutputContainer, pictures: Stream) -> None:
+        """Write the film's tags and chapters, and the tags of the picture track. Before the first packet."""
+        output.metadata.update(_kept(self._info.metadata))
+        source = self._input.streams[self._info.video_index]
+        pictures.metadata.update(_kept(source.metadata))
+        pictures.disposition = source.disposition
+        chapters = self._input.chapters()
+        if chapters and self._container.chapters:
+            output.set_chapters(chapters)
+        elif chapters:
+            self._say(f"{len(chapters)} chapters left out: {self._container.muxer} has no place for them")
+
+    def advance(self, until: Fraction | None) -> None:
+        """Write what comes before `until` seconds; None: all that is left."""
+        while (packet := self._peek()) is not None:
+            if until is not None and _seconds(packet) > until:
+                return
+            self._next = None
+            self._write(self._tracks[packet.stream.index].put(packet))
+
+    def finish(self) -> None:
+        """Write the rest, and note what was lost on the way."""
+        self.advance(None)
+        for track in self._tracks.values():
+            self._write(track.flush())
+        if self.corrupt:
+            self._say(f"{self.corrupt} damaged packets of sound or text skipped")
+        if lost := sum(track.out_of_order for track in self._copied):
+            self._say(f"{lost} packets of sound or text without a usable time skipped")
+
+    def close(self) -> None:
+        """Let the input go; may be called twice."""
+        self._input.close()
+
+    def _copy(self, output: OutputContainer, stream: Stream) -> None:
+        track = CopiedTrack(output.add_stream_from_template(stream, opaque=True))
+        track.stream.metadata.update(_kept(stream.metadata))
+        track.stream.disposition = stream.disposition
+        self._copied.append(track)
+        self._follow(stream, track)
+
+    def _replace(self, output: OutputContainer, stream: Stream) -> None:
+        what = f"{_name(stream)} doesn't go into {self._container.muxer}"
+        if self._unsupported == "error":
+            raise SinkError(f"{what}: choose another container, or unsupported = reencode or warn")
+        made = transcoder_for(output, stream, self._container) if self._unsupported == "reencode" else None
+        if made is None:
+            self._say(f"{what}: left out")
+            return
+        made.stream.metadata.update(_kept(stream.metadata))
+        made.stream.disposition = stream.disposition
+        self._follow(stream, made)
+        self._say(f"{what}: re-encoded as {made.stream.name}")
+
+    def _follow(self, stream: Stream, track: Track) -> None:
+        stream.discard = Discard.default
+        self._tracks[stream.index] = track
+
+    def _write(self, packets: list[Packet[Stream]]) -> None:
+        if packets and self._output is not None:
+            self._output.mux(packets)
+
+    def _peek(self) -> Packet[Stream] | None:
+        if self._next is None:
+            self._next = next(self._packets, None)
+        return self._next
+
+    def _demux(self) -> Iterator[Packet[Stream]]:
+        """The packets of the streams that are followed, whole ones only, past damaged places."""
+        stumbles = 0
+        while stumbles < _MAX_STUMBLES and self._tracks:
+            try:
+                for packet in self._input.demux(*self._input.streams):
+                    stumbles = 0
+                    if packet.size and self._is_whole(packet):
+                        yield packet
+            except av.FFmpegError as error:
+                stumbles += 1
+                if stumbles == _MAX_STUMBLES:
+                    self._say(f"sound and text end early: the input is damaged ({describe(error)})")
+            else:
+                return
+
+    def _is_whole(self, packet: Packet[Stream]) -> bool:
+        if packet.stream.index not in self._tracks:
+            return False
+        self.corrupt += packet.is_corrupt
+        return not packet.is_corrupt
+
+    def _say(self, note: str) -> None:
+        logger.warning("%s", note)
+        self.notes.append(note)
+
+
+def _kept(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in tags.items() if not _is_about_file(key.lower())}
+
+
+def _is_about_file(key: str) -> bool:
+    return key in _FILE_TAGS or key.startswith(_STATISTICS)
+
+
+def _is_cover(stream: Stream) -> bool:
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+def _is_redundant(stream: Stream, info: SourceInfo) -> bool:
+    """The pictures themselves, and what an MP4 keeps as tracks that the muxer makes again from chapters and tags."""
+    if stream.index == info.video_index:
+        return True
+    tag = stream.codec_tag if stream.codec_context is not None else ""
+    return stream.type == "data" and (
+        (stream.name == "bin_data" and bool(info.chapters)) or tag == "tmcd" or "timecode" in stream.metadata
+    )
+
+
+def _name(stream: Stream) -> str:
+    return f"{stream.type} stream {stream.index} ({stream.name or 'unknown'})"
+
+
+def _seconds(packet: Packet[Stream]) -> Fraction:
+    """When a packet is due; at once where it doesn't say."""
+    ticks = packet.dts if packet.dts is not None else packet.pts
+    return Fraction(0) if ticks is None else ticks * packet.time_base

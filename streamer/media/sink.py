@@ -1,0 +1,244 @@
+"""The file sink: frames in, a film with all that its source had beside the pictures out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import av
+from av.container import OutputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from streamer.errors import SinkError
+from streamer.frame import Frame
+from streamer.media.containers import Container, container_of
+from streamer.media.demux import file_url
+from streamer.media.encoders import EncodeSettings, check_fits
+from streamer.media.info import SourceInfo
+from streamer.media.mux import StreamCopier
+from streamer.media.target import Target, writing
+from streamer.media.video_track import VideoTrack
+
+logger = logging.getLogger(__name__)
+
+# Frames that may wait for the encoder: enough to ride out a key frame, few enough for 4K in memory.
+_QUEUE_FRAMES = 4
+
+
+class FileWriter:
+    """Writes one film, on whatever thread calls it, one call at a time.
+
+    The target appears at `publish` and not before; `abort` leaves nothing behind. `notes`: what could not be kept as it
+    was, one line each. The whole of the source's clock is kept: pts out equal pts in as far as the container can.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        info: SourceInfo,
+        settings: EncodeSettings,
+        *,
+        overwrite: bool,
+        copy_streams: bool = True,
+    ) -> None:
+        """Check everything that can be checked before the first frame.
+
+        Raises UsageError where codec and container don't go together; SinkError, OutputExistsError, DiskFullError where
+        `path` can't be written.
+        """
+        self._container = container_of(path)
+        check_fits(settings, self._container)
+        self._info = info
+        self._settings = settings
+        self._copy_streams = copy_streams
+        self._film: _Film | None = None
+        self._complete = False
+        self._target = Target(path, source=info.path, overwrite=overwrite)
+
+    @property
+    def path(self) -> Path:
+        return self._target.path
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return () if self._film is None else self._film.notes
+
+    def write(self, frame: Frame) -> None:
+        """Encode one frame, and write what is due of the other streams.
+
+        Raises DiskFullError or SinkError; the film can then only be aborted.
+        """
+        with writing(self.path):
+            if self._film is None:
+                self._film = _Film(
+                    self._target.part, frame, self._info, self._settings, self._container, self._copy_streams
+                )
+            self._film.write(frame)
+
+    def complete(self) -> None:
+        """Write all that is left. The film is whole then, under its passing name."""
+        if self._film is None:
+            raise SinkError(f"{self.path} was not written: not one frame came")
+        with writing(self.path):
+            self._film.close()
+        self._complete = True
+
+    def publish(self) -> None:
+        """Give the whole film its name."""
+        if not self._complete:
+            raise SinkError(f"{self.path} is not whole: complete it first")
+        self._target.publish()
+
+    def abort(self) -> None:
+        """Drop what is not published; may be called at any time, and twice."""
+        if self._film is not None:
+            self._film.drop()
+        self._target.discard()
+
+
+class _Film:
+    """An open output container with its tracks."""
+
+    def __init__(
+        self,
+        part: Path,
+        first: Frame,
+        info: SourceInfo,
+        settings: EncodeSettings,
+        container: Container,
+        copy_streams: bool,
+    ) -> None:
+        options = _muxer_options(container, first, info, settings)
+        self._output: OutputContainer = av.open(file_url(part), "w", format=container.muxer, container_options=options)
+        self._copier = StreamCopier(info, container, unsupported=settings.unsupported)
+        for stream in self._copier.streams:
+            if stream.index == info.video_index:
+                self._video = VideoTrack(self._output, first, info=info, settings=settings, container=container)
+            elif copy_streams:
+                self._copier.add(self._output, stream)
+        self._copier.tags(self._output, self._video.stream)
+        self._output.start_encoding()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        moved = self._video.moved
+        late = [f"{moved} frames had times that did not rise: each came one tick after the one before"] if moved else []
+        return (*self._video.notes, *self._copier.notes, *late)
+
+    def write(self, frame: Frame) -> None:
+        self._mux(self._video.encode(frame))
+
+    def close(self) -> None:
+        self._mux(self._video.flush())
+        self._copier.finish()
+        self._copier.close()
+        self._output.close()
+
+    def drop(self) -> None:
+        """Close without minding what the disk says."""
+        self._copier.close()
+        try:
+            self._output.close()
+        except (OSError, av.FFmpegError) as error:
+            logger.debug("while dropping an unfinished film: %s", error)
+
+    def _mux(self, packets: list[Packet[VideoStream]]) -> None:
+        for packet in packets:
+            if packet.dts is not None:
+                self._copier.advance(packet.dts * packet.time_base)
+            self._output.mux_one(packet)
+
+
+def _muxer_options(container: Container, first: Frame, info: SourceInfo, settings: EncodeSettings) -> dict[str, str]:
+    if not container.isobmff:
+        return {}
+    options = {"movie_timescale": str(_movie_timescale(first, info))}
+    if settings.faststart:
+        options["movflags"] = "+faststart"
+    return options
+
+
+def _movie_timescale(first: Frame, info: SourceInfo) -> int:
+    """Ticks a second in which an MP4 says when each track begins; FFmpeg's 1000 would round that to milliseconds."""
+    exact = math.lcm(first.time_base.denominator, 48000)
+    return exact if exact < 2**31 else first.time_base.denominator
+
+
+class FileSink:
+    """A `FrameSink` that writes a film: a `FileWriter` on a thread of its own, with a short queue before it."""
+
+    def __init__(
+        self,
+        path: Path,
+        info: SourceInfo,
+        settings: EncodeSettings,
+        *,
+        overwrite: bool,
+        copy_streams: bool = True,
+    ) -> None:
+        """Raises what `FileWriter` raises."""
+        self._writer = FileWriter(path, info, settings, overwrite=overwrite, copy_streams=copy_streams)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"encode-{path.name}")
+        self._queue: deque[Future[None]] = deque()
+        self._closed = False
+
+    @property
+    def path(self) -> Path:
+        return self._writer.path
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What could not be kept as it was; complete after `finish`."""
+        return self._writer.notes
+
+    async def send(self, frame: Frame) -> None:
+        """Queue a frame; wait while the queue is full. Raises what writing an earlier frame raised."""
+        await self.send_made(lambda: frame)
+
+    async def send_made(self, make: Callable[[], Frame]) -> None:
+        """As `send`, of a frame that is made on the sink's thread."""
+        while self._queue and (len(self._queue) >= _QUEUE_FRAMES or self._queue[0].done()):
+            await _result(self._queue.popleft())
+        self._queue.append(self._thread.submit(lambda: self._writer.write(make())))
+
+    async def finish(self) -> None:
+        """Write the rest and give the film its name."""
+        await self.complete()
+        await _result(self._thread.submit(self._writer.publish))
+
+    async def complete(self) -> None:
+        """The first half of `finish`: the film is whole, but not under its name yet."""
+        while self._queue:
+            await _result(self._queue.popleft())
+        await _result(self._thread.submit(self._writer.complete))
+
+    async def publish(self) -> None:
+        """The second half of `finish`."""
+        await _result(self._thread.submit(self._writer.publish))
+
+    async def aclose(self) -> None:
+        """Drop what is not published and let the thread go."""
+        if self._closed:
+            return
+        self._closed = True
+        for waiting in self._queue:
+            waiting.cancel()
+        self._queue.clear()
+        try:
+            await _result(self._thread.submit(self._writer.abort))
+        finally:
+            self._thread.shutdown(wait=False)
+
+
+async def _result(future: Future[None]) -> None:
+    """Wait for the thread. Cancelling the wait does not cancel the work: no frame is lost to an impatient caller."""
+    if future.done():
+        future.result()
+    else:
+        await asyncio.shield(asyncio.wrap_future(future))

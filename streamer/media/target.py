@@ -1,0 +1,92 @@
+"""The file that will be there at the end: checked first, written under a passing name, renamed when whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+
+from streamer.errors import DiskFullError, OutputExistsError, SinkError
+
+# A file that outgrows what its file system or a quota allows is as full as a disk without blocks.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class Target:
+    """A file in the making. The passing name lies beside the final one, so that renaming is one step on one disk."""
+
+    def __init__(self, path: Path, *, source: Path, overwrite: bool) -> None:
+        """Claim a passing name for `path`.
+
+        Raises OutputExistsError, DiskFullError or SinkError where `path` can't become a file, or is the source itself.
+        """
+        self.path = path.absolute()
+        self._overwrite = overwrite
+        _check(self.path, source=source, overwrite=overwrite)
+        self.part = self.path.with_name(f".{self.path.stem}.part-{secrets.token_hex(4)}{self.path.suffix}")
+        with writing(self.path):
+            os.close(os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+
+    def publish(self) -> None:
+        """Give the file its name. Raises OutputExistsError where another file took it meanwhile and may not be replaced."""
+        with writing(self.path):
+            if self._overwrite:
+                self.part.replace(self.path)
+            else:
+                _rename_new(self.part, self.path)
+
+    def discard(self) -> None:
+        """Remove what was written; nothing happens where nothing is left."""
+        self.part.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the system or FFmpeg says while `path` is written into an error of ours."""
+    try:
+        yield
+    except FileExistsError as error:
+        raise _exists(path) from error
+    except (OSError, av.FFmpegError) as error:
+        if error.errno in _FULL:
+            raise DiskFullError(f"no space left to write {path}: free some, or write to another disk") from error
+        reason = error.strerror or type(error).__name__
+        raise SinkError(f"{path} can't be written ({reason}): check the folder and its permissions") from error
+
+
+def _check(path: Path, *, source: Path, overwrite: bool) -> None:
+    if path.is_dir():
+        raise SinkError(f"{path} is a folder: name a file in it")
+    if not path.parent.is_dir():
+        raise SinkError(f"{path.parent} is no folder that exists: make it first")
+    if not path.exists():
+        return
+    if source.exists() and path.samefile(source):
+        raise SinkError(f"{path} is the input itself: write to another name")
+    if not path.is_file():
+        raise SinkError(f"{path} is not a regular file: write to another name")
+    if not overwrite:
+        raise _exists(path)
+
+
+def _exists(path: Path) -> OutputExistsError:
+    return OutputExistsError(f"{path} exists: use --overwrite, or write to another name")
+
+
+def _rename_new(part: Path, path: Path) -> None:
+    """Rename without ever replacing; where a disk knows no links, the last look is as close as we get."""
+    try:
+        path.hardlink_to(part)
+    except FileExistsError:
+        raise
+    except OSError:
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        part.rename(path)
+    else:
+        part.unlink()

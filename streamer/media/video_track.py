@@ -1,0 +1,135 @@
+"""The picture track of a file that is being written: planes into an encoder, times kept."""
+
+from __future__ import annotations
+
+import logging
+from fractions import Fraction
+
+import av
+import numpy as np
+from av.codec.context import Flags
+from av.container import OutputContainer
+from av.packet import Packet
+from av.video.plane import VideoPlane
+from av.video.stream import VideoStream
+
+from streamer.color import ColorSpec, Plane
+from streamer.errors import SinkError
+from streamer.frame import Frame
+from streamer.media.containers import Container
+from streamer.media.encoders import EncodeSettings
+from streamer.media.info import SourceInfo
+
+logger = logging.getLogger(__name__)
+
+_UNSTATED = 2
+_MATRIX_NUMBERS = {"bt709": 1, "bt601": 6, "bt2020": 9}
+# Encoders that take chroma of half a size only where the size is even.
+_EVEN_ONLY = frozenset({"h264", "hevc", "av1"})
+_USUAL_RATE = Fraction(25)
+
+
+class VideoTrack:
+    """One encoder and its stream in an output container, set up by the first frame.
+
+    The encoder counts in the source's own time base, so that times come out as they went in.
+    """
+
+    def __init__(
+        self, output: OutputContainer, first: Frame, *, info: SourceInfo, settings: EncodeSettings, container: Container
+    ) -> None:
+        self.notes: list[str] = []
+        self.moved = 0
+        self._size = (first.width, first.height)
+        self._last_pts: int | None = None
+        even = settings.codec in _EVEN_ONLY
+        self._padded = (first.width + (even and first.width % 2), first.height + (even and first.height % 2))
+        rate = info.rate or _USUAL_RATE
+        self._time_base = first.time_base if container.variable_rate else 1 / rate
+        self.stream = self._open(output, first.color, info, settings, container, rate)
+        if self._padded != self._size:
+            self._say(f"padded from {_x(self._size)} to {_x(self._padded)}: {settings.codec} takes even sizes only")
+
+    def encode(self, frame: Frame) -> list[Packet[VideoStream]]:
+        """Take the next frame; return what the encoder has ready. Raises SinkError where the size changed."""
+        if (frame.width, frame.height) != self._size:
+            raise SinkError(
+                f"frame {frame.seq} is {frame.width}x{frame.height} in a film of {_x(self._size)}: scale it first"
+            )
+        picture = av.VideoFrame(*self._padded, "yuv420p")
+        for target, source in zip(picture.planes, frame.planes, strict=True):
+            _fill(target, source)
+        picture.pts = self._next_pts(frame)
+        picture.time_base = self._time_base
+        picture.duration = round(frame.duration * frame.time_base / self._time_base)
+        return self.stream.encode(picture)
+
+    def flush(self) -> list[Packet[VideoStream]]:
+        """What the encoder still held; nothing may be encoded after it."""
+        return self.stream.encode(None)
+
+    def _next_pts(self, frame: Frame) -> int:
+        pts = frame.pts
+        if frame.time_base != self._time_base:
+            pts = round(frame.pts * frame.time_base / self._time_base)
+        if self._last_pts is not None and pts <= self._last_pts:
+            self.moved += 1
+            pts = self._last_pts + 1
+        self._last_pts = pts
+        return pts
+
+    def _open(
+        self,
+        output: OutputContainer,
+        color: ColorSpec,
+        info: SourceInfo,
+        settings: EncodeSettings,
+        container: Container,
+        rate: Fraction,
+    ) -> VideoStream:
+        stream = output.add_stream(settings.encoder.name, rate=rate, options=settings.options)
+        assert isinstance(stream, VideoStream)
+        context = stream.codec_context
+        context.width, context.height = self._padded
+        context.pix_fmt = "yuv420p"
+        context.time_base = self._time_base
+        stream.time_base = self._time_base
+        context.flags |= Flags.frame_duration
+        if not container.reorders:
+            context.max_b_frames = 0
+        if settings.codec == "hevc" and container.isobmff:
+            # What Apple's players look for; FFmpeg's default tag is hev1.
+            context.codec_tag = "hvc1"
+        if info.sar > 0:
+            context.sample_aspect_ratio = info.sar
+        _tag(stream, color)
+        return stream
+
+    def _say(self, note: str) -> None:
+        logger.info("%s", note)
+        self.notes.append(note)
+
+
+def _tag(stream: VideoStream, color: ColorSpec) -> None:
+    """Write what the numbers mean. An unstated matrix is written as the one in use: players guess it by the size, which
+    scaling changes."""
+    context = stream.codec_context
+    context.color_range = 2 if color.full_range else 1
+    context.color_primaries = color.primaries
+    context.color_trc = color.transfer
+    context.colorspace = _MATRIX_NUMBERS[color.matrix] if color.space == _UNSTATED else color.space
+
+
+def _fill(target: VideoPlane, source: Plane) -> None:
+    """Copy a plane into FFmpeg's buffer, repeating the last column and row into what is padded."""
+    lines = np.frombuffer(memoryview(target), np.uint8).reshape(target.height, target.line_size)
+    height, width = source.shape
+    lines[:height, :width] = source
+    if target.width > width:
+        lines[:height, width] = source[:, -1]
+    if target.height > height:
+        lines[height] = lines[height - 1]
+
+
+def _x(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
