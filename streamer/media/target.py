@@ -55,8 +55,10 @@ def writing(path: Path) -> Iterator[None]:
     except (OSError, av.FFmpegError) as error:
         if error.errno in _FULL:
             raise DiskFullError(f"no space left to write {path}: free some, or write to another disk") from error
-        reason = error.strerror or type(error).__name__
-        raise SinkError(f"{path} can't be written ({reason}): check the folder and its permissions") from error
+        what = f"{path} can't be written ({error.strerror or type(error).__name__})"
+        if isinstance(error, OSError):
+            raise SinkError(f"{what}: check the folder and its permissions") from error
+        raise SinkError(f"{what}: FFmpeg refuses; try another codec or container") from error
 
 
 def _check(path: Path, *, source: Path, overwrite: bool) -> None:
