@@ -20,8 +20,8 @@ class ExpertInfo:
     """What an expert is and what it really runs on.
 
     `input_size`: side of the aligned crops that it takes, in pixels. `scale`: side of its output over that of its input.
-    `weights`: id of the weights in the manifest, with the first 12 digits of their SHA-256, or "none". `device`, `runtime`, `precision`: as really
-    taken, not as asked for.
+    `weights`: id of the weights in the manifest, with the first 12 digits of their SHA-256, or "none". `device`,
+    `runtime`, `precision`: as really taken, not as asked for.
     """
 
     id: str
@@ -35,9 +35,12 @@ class ExpertInfo:
 
 
 class Expert(Protocol):
-    """Restores faces. `restore` takes (N, S, S, 3) uint8 RGB with S = `info.input_size`, aligned to `blending.align.TEMPLATE`,
-    and returns (N, S * scale, S * scale, 3) uint8 RGB in the same order. It raises ExpertError and never returns its
-    input in the place of a result."""
+    """Restores faces.
+
+    `restore` takes (N, S, S, 3) uint8 RGB with S = `info.input_size`, aligned to `blending.align.TEMPLATE`, and returns
+    (N, S * scale, S * scale, 3) uint8 RGB in the same order. It raises ExpertError and never returns its input in the
+    place of a result.
+    """
 
     @property
     def info(self) -> ExpertInfo: ...
@@ -52,3 +55,11 @@ class Upscaler(Protocol):
     def info(self) -> ExpertInfo: ...
 
     def upscale(self, image: Image) -> Image: ...
+
+
+def check_crops(crops: Image, info: ExpertInfo) -> None:
+    """Raises ExpertError unless `crops` are what the expert that `info` describes takes."""
+    wanted = (info.input_size, info.input_size, 3)
+    if crops.ndim != 4 or crops.shape[1:] != wanted or crops.dtype != np.uint8:
+        sizes = "x".join(map(str, wanted))
+        raise ExpertError(f"{info.id} takes crops (N, {sizes}) uint8, not {crops.shape} {crops.dtype}")

@@ -1,0 +1,15 @@
+"""Expert-F: middling faces whose detail is still there. See `experts.networks.frequency`."""
+
+from __future__ import annotations
+
+from experts.networks import FrequencyNetwork
+from experts.neural import NeuralExpert
+from weights.session import RuntimeSettings
+from weights.store import Store
+
+ID = "frequency"
+WEIGHTS_ID = "facelane-frequency"
+
+
+def make(store: Store, runtime: RuntimeSettings) -> NeuralExpert:
+    return NeuralExpert(ID, FrequencyNetwork(), weights=store.find(WEIGHTS_ID), runtime=runtime)

@@ -1,0 +1,15 @@
+"""Expert-T: small faces, and larger ones that lost their detail. See `experts.networks.transformer`."""
+
+from __future__ import annotations
+
+from experts.networks import TransformerNetwork
+from experts.neural import NeuralExpert
+from weights.session import RuntimeSettings
+from weights.store import Store
+
+ID = "transformer"
+WEIGHTS_ID = "facelane-transformer"
+
+
+def make(store: Store, runtime: RuntimeSettings) -> NeuralExpert:
+    return NeuralExpert(ID, TransformerNetwork(), weights=store.find(WEIGHTS_ID), runtime=runtime)
