@@ -20,10 +20,10 @@ def low_frequencies(difference: Planes, weight: Planes) -> Planes:
     """The broad part of `difference` (h, w) or (h, w, 3), averaged under `weight` (h, w); same shape."""
     height, width = weight.shape
     grid = min(_CELLS, width), min(_CELLS, height)
-    mass = cv2.resize(weight, grid, interpolation=cv2.INTER_AREA)
-    mean = _per_channel(cv2.resize(difference, grid, interpolation=cv2.INTER_AREA), np.multiply, mass)
+    mass, mean = _cells(weight, grid), _cells(difference, grid)
+    total = _blur(mean * _against(mass, mean))
     # The floor lets the estimate fade to 0 far from the face, where nothing is known and nothing is taken.
-    smooth = _per_channel(_blur(mean), np.divide, _blur(mass) + 1e-3)
+    smooth = total / (_against(_blur(mass), total) + np.float32(1e-3))
     # Bicubic to a grid fine enough that the kinks of the last, bilinear step do not show; all in one would cost 7 times more.
     fine = cv2.resize(smooth, (min(width, 4 * grid[0]), min(height, 4 * grid[1])), interpolation=cv2.INTER_CUBIC)
     return np.asarray(cv2.resize(fine, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
@@ -33,6 +33,9 @@ def _blur(planes: Planes) -> Planes:
     return np.asarray(cv2.GaussianBlur(planes, (5, 5), 1.0, borderType=cv2.BORDER_REPLICATE), np.float32)
 
 
-def _per_channel(planes: Planes, operation: np.ufunc, plane: Planes) -> Planes:
-    result: Planes = operation(planes, plane if planes.ndim == 2 else plane[..., None])
-    return result
+def _cells(planes: Planes, grid: tuple[int, int]) -> Planes:
+    return np.asarray(cv2.resize(planes, grid, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _against(plane: Planes, planes: Planes) -> Planes:
+    return plane if planes.ndim == 2 else plane[..., None]

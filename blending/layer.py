@@ -10,23 +10,35 @@ import numpy as np
 import numpy.typing as npt
 
 from blending.align import compose, invert, scaling
-from blending.mask import Bounds, FaceMask, face_mask, footprint
+from blending.mask import Bounds, face_mask, footprint
 from blending.patch import Image, Patch, Planes
 
+Affine = npt.NDArray[np.float64]
+
 _PRESHRINK_BELOW = 0.75
-"""Scale from which a patch is averaged down before it is warped; above it bicubic does not alias to speak of."""
+"""Scale from which a patch is averaged down before it is warped; above it nothing aliases to speak of."""
+_BICUBIC_ABOVE = 1.5
+"""Scale from which the grid of bilinear interpolation would show."""
+_SHARPEN = np.array([-1.0, 14.0, -1.0], np.float32) / 12.0
+"""Makes up for what bilinear interpolation softens on average over all positions between pixels. Near scale 1 the two come
+within 0.4 dB of bicubic warping (faces, turned by 3 degrees) in 40 % of its time."""
 _DECISIVE = 6
 """Power of the priorities: how narrow the border between overlapping faces is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """A patch with its rectangle `bounds` of the background, its `mask`, and its `weight` there, (h, w) float32."""
+    """A patch with its rectangle `bounds` of the background and its `mask`, of which
+
+    `weight` and `fade` are the planes in the rectangle, (ceil(h / 2), ceil(w / 2)) float32: at every other pixel, as
+    cv2.pyrDown takes them. They are so smooth that nothing is lost, and a warp at half size takes a quarter of the time.
+    """
 
     patch: Patch
     bounds: Bounds
-    mask: FaceMask
+    mask: Planes
     weight: Planes
+    fade: Planes
 
     def picture(self, image: Image) -> Image:
         """`image`, (N, N) or (N, N, 3) uint8 in patch pixels, as it lies in the rectangle."""
@@ -35,16 +47,12 @@ class Layer:
             size = max(round(image.shape[0] * scale), 1)
             to_frame = compose(to_frame, invert(scaling(size / image.shape[0])))
             image = np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
-        warped = _warp(image, to_frame, self.bounds, flags=cv2.INTER_CUBIC, border=cv2.BORDER_REPLICATE)
-        return np.asarray(warped, np.uint8)
-
-    def fade(self) -> Planes:
-        """The mask's `fade` in the rectangle."""
-        return _warp_mask(self.mask.fade, self.patch, self.bounds)
+        to_bounds = to_frame - _move(self.bounds[0], self.bounds[1])
+        return (_bicubic if scale > _BICUBIC_ABOVE else _bilinear)(image, to_bounds, _size(self.bounds))
 
     def within(self, other: Layer) -> Planes:
-        """This layer's priority in the rectangle of `other`: deepest in the largest face counts most."""
-        depth = _warp_mask(self.mask.depth, self.patch, other.bounds)
+        """This layer's priority in the rectangle of `other`, at half size: deepest in the largest face counts most."""
+        depth = _half_warp(self.mask, self.patch, other.bounds)[..., 2]
         return np.asarray((depth * (self.patch.side / other.patch.side) ** 2) ** _DECISIVE, np.float32)
 
 
@@ -64,7 +72,8 @@ def _layer(patch: Patch, *, width: int, height: int, feather: float) -> Layer | 
     # than the frame is cut, so that memory stays bounded.
     bounds = max(x0, -width), max(y0, -height), min(x1, 2 * width), min(y1, 2 * height)
     mask = face_mask(patch.image.shape[0], feather)
-    return Layer(patch, bounds, mask, _warp_mask(mask.weight, patch, bounds))
+    here = _half_warp(mask, patch, bounds)
+    return Layer(patch, bounds, mask, np.ascontiguousarray(here[..., 0]), np.ascontiguousarray(here[..., 1]))
 
 
 def _shared(layer: Layer, others: Sequence[Layer]) -> Layer:
@@ -80,14 +89,31 @@ def _touch(a: Bounds, b: Bounds) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-def _warp_mask(plane: Planes, patch: Patch, bounds: Bounds) -> Planes:
-    warped = _warp(plane, patch.to_frame, bounds, flags=cv2.INTER_LINEAR, border=cv2.BORDER_CONSTANT)
-    return np.asarray(warped, np.float32)
+def _bilinear(image: Image, to_bounds: Affine, size: tuple[int, int]) -> Image:
+    image = np.asarray(cv2.sepFilter2D(image, cv2.CV_8U, _SHARPEN, _SHARPEN), np.uint8)
+    if image.ndim == 2:
+        return np.asarray(cv2.warpAffine(image, to_bounds, size, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    # OpenCV warps four channels in half the time of three.
+    padded = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
+    warped = cv2.warpAffine(padded, to_bounds, size, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB), np.uint8)
 
 
-def _warp(
-    image: npt.NDArray[np.uint8] | Planes, to_frame: npt.NDArray[np.float64], bounds: Bounds, *, flags: int, border: int
-) -> cv2.typing.MatLike:
-    x0, y0, x1, y1 = bounds
-    to_bounds = to_frame - np.array([[0.0, 0.0, x0], [0.0, 0.0, y0]])
-    return cv2.warpAffine(image, to_bounds, (x1 - x0, y1 - y0), flags=flags, borderMode=border)
+def _bicubic(image: Image, to_bounds: Affine, size: tuple[int, int]) -> Image:
+    warped = cv2.warpAffine(image, to_bounds, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(warped, np.uint8)
+
+
+def _half_warp(mask: Planes, patch: Patch, bounds: Bounds) -> Planes:
+    width, height = _size(bounds)
+    to_half = (patch.to_frame - _move(bounds[0], bounds[1])) * 0.5
+    half = (width + 1) // 2, (height + 1) // 2
+    return np.asarray(cv2.warpAffine(mask, to_half, half, borderMode=cv2.BORDER_CONSTANT), np.float32)
+
+
+def _size(bounds: Bounds) -> tuple[int, int]:
+    return bounds[2] - bounds[0], bounds[3] - bounds[1]
+
+
+def _move(x: float, y: float) -> Affine:
+    return np.array([[0.0, 0.0, x], [0.0, 0.0, y]])

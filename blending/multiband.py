@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from blending.feather import weighted
+from blending.feather import weigh
 from blending.patch import Planes
 
 _COARSEST_PX = 8
@@ -18,7 +18,8 @@ _MOST_LEVELS = 7
 
 
 def multiband(difference: Planes, weight: Planes) -> Planes:
-    """What to add to the background, by bands; `difference` is (h, w) or (h, w, 3), `weight` (h, w) from 0 to 1."""
+    """What to add to the background, by bands; `difference` is (h, w) or (h, w, 3), `weight` (h, w) from 0 to 1. The result
+    takes the place of `difference`: fresh memory for every band costs more than the bands."""
     return _blend(difference, weight, levels=levels_for(min(weight.shape)))
 
 
@@ -29,10 +30,11 @@ def levels_for(side: int) -> int:
 
 def _blend(difference: Planes, weight: Planes, *, levels: int) -> Planes:
     if levels == 0:
-        return weighted(difference, weight)
+        return weigh(difference, weight)
     size = weight.shape[1], weight.shape[0]
     coarse, coarse_weight = cv2.pyrDown(difference), cv2.pyrDown(weight)
-    band = cv2.subtract(difference, cv2.pyrUp(coarse, dstsize=size))
-    band = weighted(np.asarray(band, np.float32), weight)
+    expanded = np.asarray(cv2.pyrUp(coarse, dstsize=size), np.float32)
+    band = weigh(np.subtract(difference, expanded, out=difference), weight)
     below = _blend(np.asarray(coarse, np.float32), np.asarray(coarse_weight, np.float32), levels=levels - 1)
-    return np.asarray(cv2.add(band, cv2.pyrUp(below, dstsize=size), dst=band), np.float32)
+    cv2.pyrUp(below, dst=expanded, dstsize=size)
+    return np.add(band, expanded, out=band)
