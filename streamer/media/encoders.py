@@ -43,8 +43,8 @@ class Encoder:
         return options
 
 
-# Presets: at 1280x720 on two cores x264 takes 8.5 ms of processor time a frame for `superfast` (52.1 dB at CRF 18), 13 ms for
-# `veryfast` (50.3 dB, half the bytes) and 3.4 ms for `ultrafast` (51.3 dB). Time is what restoration lacks.
+# Presets: at 1280x720 on two cores x264 takes 8.5 ms of processor time a frame for `superfast` (52.1 dB at CRF 18),
+# 13 ms for `veryfast` (50.3 dB, half the bytes) and 3.4 ms for `ultrafast` (51.3 dB). Time is what restoration lacks.
 ENCODERS: Mapping[CodecName, Encoder] = {
     "h264": Encoder("libx264", _X26_PRESETS, "superfast", lossless={"qp": "0", "crf": "-1"}),
     "hevc": Encoder(
@@ -73,12 +73,12 @@ ENCODERS: Mapping[CodecName, Encoder] = {
 class EncodeSettings:
     """How a film is written.
 
-    `codec`: h264, hevc, av1, vp9 or ffv1. `quality`: 0 to 51 on the scale of x264's CRF, less is better; it is translated
-    for the other codecs, roughly; 0 is lossless (not for av1); ffv1 always is. `preset`: the encoder's own word for speed,
-    None for our choice. `unsupported`: what to do with a sound or text that the container doesn't take as it is:
-    "reencode" just that stream, leave it out with a "warn"ing, or stop with an "error"; what can't be
-    re-encoded is left out with a warning. `faststart`: put the index of an MP4 or MOV first, so that it plays while it
-    loads (copies the file once at the end).
+    `codec`: h264, hevc, av1, vp9 or ffv1. `quality`: 0 to 51 on the scale of x264's CRF, less is better; it is
+    translated, roughly, for the other codecs; 0 is lossless (not for av1); ffv1 always is. `preset`: the encoder's own
+    word for speed, None for our choice. `unsupported`: what to do with a sound or text that the container doesn't take as
+    it is: "reencode" just that stream, leave it out with a "warn"ing, or stop with an "error"; what can't be re-encoded is
+    left out with a warning. `faststart`: put the index of an MP4 or MOV first, so that it plays while it loads (copies the
+    file once at the end).
 
     Raises UsageError where these make no sense together.
     """

@@ -66,8 +66,8 @@ class CopiedTrack:
 class StreamCopier:
     """Carries over all streams but the pictures, in step with them, from a demuxer of its own on the input.
 
-    Packets are written up to the time that the pictures have reached, so that what waits in memory doesn't grow with the
-    film. Use: `add` every stream in order, `tags`, then `advance` as pictures are written, `finish`, `close`.
+    Packets are written up to the time that the pictures have reached, so that what waits in memory doesn't grow with
+    the film. Use: `add` every stream in order, `tags`, then `advance` as pictures are written, `finish`, `close`.
     """
 
     def __init__(self, info: SourceInfo, container: Container, *, unsupported: OnUnsupported) -> None:

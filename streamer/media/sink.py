@@ -210,7 +210,7 @@ class FileSink:
     async def finish(self) -> None:
         """Write the rest and give the film its name."""
         await self.complete()
-        await _result(self._thread.submit(self._writer.publish))
+        await self.publish()
 
     async def complete(self) -> None:
         """The first half of `finish`: the film is whole, but not under its name yet."""
@@ -221,6 +221,12 @@ class FileSink:
     async def publish(self) -> None:
         """The second half of `finish`."""
         await _result(self._thread.submit(self._writer.publish))
+
+    def abandon(self) -> None:
+        """As `aclose`, without a loop, for a sink that got no frame yet."""
+        self._closed = True
+        self._writer.abort()
+        self._thread.shutdown(wait=False)
 
     async def aclose(self) -> None:
         """Drop what is not published and let the thread go."""

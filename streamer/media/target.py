@@ -33,7 +33,7 @@ class Target:
             os.close(os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
 
     def publish(self) -> None:
-        """Give the file its name. Raises OutputExistsError where another file took it meanwhile and may not be replaced."""
+        """Give the file its name. Raises OutputExistsError where another file took it meanwhile, not to be replaced."""
         with writing(self.path):
             if self._overwrite:
                 self.part.replace(self.path)
