@@ -1,0 +1,57 @@
+# make demo     a sample clip through the main job; the films and report.json lie in demo/ afterwards
+# make test     every check and every test
+# make lint     the checks alone
+# make clean    what the others made, except .venv; make distclean takes that too
+#
+# PYTHON=... names the interpreter. pip's own settings (PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS, ...) hold for
+# the install; on Linux the default index brings torch with CUDA, 2 GB that a machine without such a card can spare: name
+# an index with the CPU build in PIP_EXTRA_INDEX_URL to get that.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint clean distclean
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CANDIDATES := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3)
+NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+
+help:
+	@sed -n '/^# make/s/^# //p' $(MAKEFILE_LIST)
+
+setup: $(STAMP)
+
+$(BIN)/python:
+	@for python in $(CANDIDATES); do \
+	    if $$python -c '$(NEW_ENOUGH)' >/dev/null 2>&1; then \
+	        echo "Making $(VENV) with $$($$python --version)"; exec $$python -m venv $(VENV); \
+	    fi; \
+	done; \
+	echo "Facelane needs Python 3.11 or newer with venv; none of these is: $(CANDIDATES)." \
+	    "Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1
+
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing Facelane and what it needs into $(VENV); the first time takes some minutes"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar on \
+	    --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP)
+	@$(BIN)/facelane demo demo
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/pytest
+
+clean:
+	rm -rf demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)
