@@ -36,9 +36,7 @@ class Box(NamedTuple):
 
     def iou(self, other: Box) -> float:
         """Intersection over union, 0 to 1; 0 where both are empty."""
-        shared = Box(
-            max(self.x0, other.x0), max(self.y0, other.y0), min(self.x1, other.x1), min(self.y1, other.y1)
-        )
+        shared = Box(max(self.x0, other.x0), max(self.y0, other.y0), min(self.x1, other.x1), min(self.y1, other.y1))
         inter = shared.area if shared.width > 0 and shared.height > 0 else 0.0
         union = self.area + other.area - inter
         return inter / union if union > 0 else 0.0

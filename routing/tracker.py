@@ -1,0 +1,174 @@
+"""Faces that keep their identity from frame to frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+
+from routing.checks import require_between, require_not_negative
+from routing.smoothing import LandmarkFilter, SmoothingSettings
+from routing.types import Box, Detection, Face
+
+IMPOSSIBLE = 1e6
+VELOCITY_SHARE = 0.5
+"""How much of a track's velocity is the newest measurement's."""
+SAME_FACE_OVERLAP = 0.6
+"""Share of the smaller of two boxes from which they are one face."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerSettings:
+    """How faces are followed.
+
+    `detect_every`: frames from one full detection to the next; between them faces are followed, and new ones wait. 1
+    detects in every frame. `keep_lost_seconds`: how long a face that is not seen keeps its identity. `sure_score`: a new
+    face of this score counts at once; of less, when it is seen a second time. `reach`: how far a face may move between
+    two frames beyond what its velocity foretells, in face widths.
+    """
+
+    detect_every: int = 5
+    keep_lost_seconds: float = 0.5
+    sure_score: float = 0.95
+    reach: float = 0.7
+    smoothing: SmoothingSettings = field(default_factory=SmoothingSettings)
+
+    def __post_init__(self) -> None:
+        if self.detect_every < 1:
+            raise ValueError(f"detect_every = {self.detect_every!r}: 1 or more frames are wanted")
+        require_not_negative(keep_lost_seconds=self.keep_lost_seconds, reach=self.reach)
+        require_between(0.0, 1.0, sure_score=self.sure_score)
+
+
+class Track:
+    """One face through time. Its box is always the last one measured: neither padded nor smoothed."""
+
+    def __init__(self, track_id: int, detection: Detection, *, seconds: float, settings: TrackerSettings) -> None:
+        self.id = track_id
+        self.box = detection.box
+        self.seen_at = seconds
+        self.confirmed = detection.score >= settings.sure_score
+        self._filter = LandmarkFilter(detection.landmarks, seconds=seconds, settings=settings.smoothing)
+        self._velocity = (0.0, 0.0)
+        self.face = Face(track_id, detection.box, detection.landmarks, detection.score)
+
+    def expected(self, seconds: float) -> Box:
+        """Where the face should be at `seconds`, at constant velocity."""
+        elapsed = seconds - self.seen_at
+        dx, dy = self._velocity[0] * elapsed, self._velocity[1] * elapsed
+        return Box(self.box.x0 + dx, self.box.y0 + dy, self.box.x1 + dx, self.box.y1 + dy)
+
+    def see(self, detection: Detection, *, seconds: float) -> None:
+        """Takes `detection` for where the face is at `seconds`."""
+        self._velocity = self._velocity_to(detection.box, seconds)
+        self.box, self.seen_at, self.confirmed = detection.box, seconds, True
+        landmarks = self._filter.update(detection.landmarks, seconds=seconds, width_px=detection.box.width)
+        self.face = Face(self.id, detection.box, landmarks, detection.score)
+
+    def _velocity_to(self, box: Box, seconds: float) -> tuple[float, float]:
+        elapsed = seconds - self.seen_at
+        if elapsed <= 0:
+            return (0.0, 0.0)
+        (x, y), (last_x, last_y) = _center(box), _center(self.box)
+        old_x, old_y = self._velocity
+        keep = 1.0 - VELOCITY_SHARE
+        return (
+            keep * old_x + VELOCITY_SHARE * (x - last_x) / elapsed,
+            keep * old_y + VELOCITY_SHARE * (y - last_y) / elapsed,
+        )
+
+
+class Tracker:
+    """The tracks of one stream. Each frame is told to it once: by `match` after a full detection, or by `follow` with
+    what was found at the places that `expected` gave."""
+
+    def __init__(self, settings: TrackerSettings) -> None:
+        self._settings = settings
+        self._tracks: list[Track] = []
+        self._next_id = 0
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """The live tracks, lost ones among them."""
+        return tuple(self._tracks)
+
+    def reset(self) -> None:
+        """Ends all tracks. Identities are not given twice."""
+        self._tracks = []
+
+    def unmatched(self, detections: Sequence[Detection], *, seconds: float) -> list[Track]:
+        """The tracks that none of `detections` continues."""
+        matched = {id(track) for track, _ in self._pairs(detections, seconds)}
+        return [track for track in self._tracks if id(track) not in matched]
+
+    def match(self, detections: Sequence[Detection], *, seconds: float) -> None:
+        """Continues tracks with what a detector found anywhere in the frame, and begins one for every other face."""
+        pairs = self._pairs(detections, seconds)
+        for track, index in pairs:
+            track.see(detections[index], seconds=seconds)
+        taken = {index for _, index in pairs}
+        for index, detection in enumerate(detections):
+            if index not in taken:
+                self._begin(detection, seconds)
+        self._settle(seconds)
+
+    def follow(self, found: Iterable[tuple[Track, Detection | None]], *, seconds: float) -> None:
+        """Continues each track with what was found where it was expected, if anything was."""
+        for track, detection in found:
+            if detection is not None:
+                track.see(detection, seconds=seconds)
+        self._settle(seconds)
+
+    def faces(self, *, seconds: float) -> tuple[Face, ...]:
+        """The faces measured at `seconds`, oldest track first; those yet to be confirmed are left out."""
+        return tuple(track.face for track in self._tracks if track.confirmed and track.seen_at == seconds)
+
+    def _begin(self, detection: Detection, seconds: float) -> None:
+        self._tracks.append(Track(self._next_id, detection, seconds=seconds, settings=self._settings))
+        self._next_id += 1
+
+    def _settle(self, seconds: float) -> None:
+        """Ends tracks that are lost for too long, new ones not seen again at once, and the younger of two on one face."""
+        alive: list[Track] = []
+        for track in self._tracks:
+            lost = seconds - track.seen_at
+            if lost > (self._settings.keep_lost_seconds if track.confirmed else 0.0):
+                continue
+            if not any(_same_face(track.expected(seconds), other.expected(seconds)) for other in alive):
+                alive.append(track)
+        self._tracks = alive
+
+    def _pairs(self, detections: Sequence[Detection], seconds: float) -> list[tuple[Track, int]]:
+        """The assignment of least total cost; what is too far apart for one face stays alone."""
+        if not self._tracks or not detections:
+            return []
+        cost = self._costs([track.expected(seconds) for track in self._tracks], [d.box for d in detections])
+        rows, columns = linear_sum_assignment(cost)
+        return [(self._tracks[r], int(c)) for r, c in zip(rows, columns, strict=True) if cost[r, c] < IMPOSSIBLE]
+
+    def _costs(self, expected: list[Box], found: list[Box]) -> npt.NDArray[np.float64]:
+        return np.array([[self._cost(a, b) for b in found] for a in expected])
+
+    def _cost(self, expected: Box, found: Box) -> float:
+        """Centre distance in face widths, less the overlap: the distance decides where boxes no longer touch."""
+        (ax, ay), (bx, by) = _center(expected), _center(found)
+        distance = float(np.hypot(ax - bx, ay - by)) / max(expected.width, found.width, 1.0)
+        grown = max(expected.width, found.width) / max(min(expected.width, found.width), 1.0)
+        if distance > self._settings.reach or grown > 2.0:
+            return IMPOSSIBLE
+        return 1.0 + distance - expected.iou(found)
+
+
+def _center(box: Box) -> tuple[float, float]:
+    return (box.x0 + box.x1) / 2.0, (box.y0 + box.y1) / 2.0
+
+
+def _same_face(a: Box, b: Box) -> bool:
+    width = min(a.x1, b.x1) - max(a.x0, b.x0)
+    height = min(a.y1, b.y1) - max(a.y0, b.y0)
+    if width <= 0 or height <= 0:
+        return False
+    return width * height > SAME_FACE_OVERLAP * min(a.area, b.area)
