@@ -65,7 +65,7 @@ class ComparisonSink:
                 made.append(FileSink(name, info, settings, overwrite=overwrite))
         except Exception:
             for sink in made:
-                sink.abandon()
+                sink.discard()
             raise
         self._sinks = tuple(made)
 
@@ -95,6 +95,11 @@ class ComparisonSink:
     async def aclose(self) -> None:
         """Drop what is not published."""
         await asyncio.gather(*(sink.aclose() for sink in self._sinks))
+
+    def discard(self) -> None:
+        """As `aclose`, without a loop."""
+        for sink in self._sinks:
+            sink.discard()
 
 
 def named(path: Path, what: str) -> Path:

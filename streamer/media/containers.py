@@ -6,8 +6,10 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import av
+from av.codec.context import CodecContext
 from av.stream import Stream
 
 from streamer.errors import SinkError
@@ -103,9 +105,16 @@ def container_of(path: Path) -> Container:
     return container
 
 
+def codec_of(stream: Stream) -> str:
+    """FFmpeg's name of a stream's codec, not of one of its decoders (`mp3`, not `mp3float`)."""
+    # PyAV's types leave out that there is no context where FFmpeg has no decoder.
+    context = cast("CodecContext | None", stream.codec_context)
+    return (stream.name or "unknown") if context is None else context.codec.canonical_name
+
+
 def takes(container: Container, stream: Stream) -> bool:
     """Whether the container holds packets of this stream as they are; found by writing a header for it alone."""
-    if container.allow is not None and stream.name not in container.allow:
+    if container.allow is not None and codec_of(stream) not in container.allow:
         return False
     try:
         with av.open(io.BytesIO(), "w", format=container.muxer) as trial:

@@ -14,7 +14,7 @@ from av.packet import Packet
 from av.stream import Discard, Disposition, Stream
 
 from streamer.errors import SinkError
-from streamer.media.containers import Container, takes
+from streamer.media.containers import Container, codec_of, takes
 from streamer.media.demux import describe, open_input
 from streamer.media.encoders import OnUnsupported
 from streamer.media.info import SourceInfo
@@ -48,14 +48,18 @@ class CopiedTrack:
     stream: Stream
     out_of_order: int = 0
     _last_dts: int | None = None
+    _next_dts: int = 0
 
     def put(self, packet: Packet[Stream]) -> list[Packet[Stream]]:
         if packet.dts is None:
-            packet.dts = packet.pts
-        if packet.dts is None or (self._last_dts is not None and packet.dts < self._last_dts):
+            packet.dts = self._next_dts if packet.pts is None else packet.pts
+        if packet.pts is None:
+            packet.pts = packet.dts
+        if self._last_dts is not None and packet.dts < self._last_dts:
             self.out_of_order += 1
             return []
         self._last_dts = packet.dts
+        self._next_dts = packet.dts + (packet.duration or 0)
         packet.stream = self.stream
         return [packet]
 
@@ -131,7 +135,7 @@ class StreamCopier:
         if self.corrupt:
             self._say(f"{self.corrupt} damaged packets of sound or text skipped")
         if lost := sum(track.out_of_order for track in self._copied):
-            self._say(f"{lost} packets of sound or text without a usable time skipped")
+            self._say(f"{lost} packets of sound or text skipped, whose times went back")
 
     def close(self) -> None:
         """Let the input go; may be called twice."""
@@ -155,7 +159,7 @@ class StreamCopier:
         made.stream.metadata.update(_kept(stream.metadata))
         made.stream.disposition = stream.disposition
         self._follow(stream, made)
-        self._say(f"{what}: re-encoded as {made.stream.name}")
+        self._say(f"{what}: re-encoded as {codec_of(made.stream)}")
 
     def _follow(self, stream: Stream, track: Track) -> None:
         stream.discard = Discard.default
@@ -213,14 +217,12 @@ def _is_redundant(stream: Stream, info: SourceInfo) -> bool:
     """The pictures themselves, and what an MP4 keeps as tracks that the muxer makes again from chapters and tags."""
     if stream.index == info.video_index:
         return True
-    tag = stream.codec_tag if stream.codec_context is not None else ""
-    return stream.type == "data" and (
-        (stream.name == "bin_data" and bool(info.chapters)) or tag == "tmcd" or "timecode" in stream.metadata
-    )
+    is_chapters = stream.name == "bin_data" and bool(info.chapters)
+    return stream.type == "data" and (is_chapters or "timecode" in stream.metadata)
 
 
 def _name(stream: Stream) -> str:
-    return f"{stream.type} stream {stream.index} ({stream.name or 'unknown'})"
+    return f"{stream.type} stream {stream.index} ({codec_of(stream)})"
 
 
 def _seconds(packet: Packet[Stream]) -> Fraction:

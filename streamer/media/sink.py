@@ -222,24 +222,20 @@ class FileSink:
         """The second half of `finish`."""
         await _result(self._thread.submit(self._writer.publish))
 
-    def abandon(self) -> None:
-        """As `aclose`, without a loop, for a sink that got no frame yet."""
-        self._closed = True
-        self._writer.abort()
-        self._thread.shutdown(wait=False)
-
     async def aclose(self) -> None:
-        """Drop what is not published and let the thread go."""
+        """Drop what is not published, after the frame that is being written, and let the thread go."""
+        await asyncio.to_thread(self.discard)
+
+    def discard(self) -> None:
+        """As `aclose`, without a loop; waits for the frame that is being written."""
         if self._closed:
             return
         self._closed = True
         for waiting in self._queue:
             waiting.cancel()
         self._queue.clear()
-        try:
-            await _result(self._thread.submit(self._writer.abort))
-        finally:
-            self._thread.shutdown(wait=False)
+        self._thread.shutdown(wait=True)
+        self._writer.abort()
 
 
 async def _result(future: Future[None]) -> None:

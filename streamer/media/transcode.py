@@ -14,14 +14,14 @@ from av.packet import Packet
 from av.stream import Stream
 from av.subtitles.stream import SubtitleStream
 
-from streamer.media.containers import Container
+from streamer.media.containers import Container, codec_of
 
 logger = logging.getLogger(__name__)
 
 _BITS_PER_CHANNEL = 96_000
 # Opus knows these rates alone; resampling once to its highest loses least.
 _OPUS_RATE = 48_000
-_WRITTEN = frozenset({"subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text"})
+_WRITTEN = frozenset({"subrip", "ass", "ssa", "mov_text", "webvtt", "text"})
 
 
 @dataclass(slots=True)
@@ -75,9 +75,11 @@ class TextTrack:
 
 def transcoder_for(output: OutputContainer, stream: Stream, container: Container) -> AudioTrack | TextTrack | None:
     """A track in `output` that the container takes, made out of `stream`; None where nothing can be made of it."""
+    if codec_of(stream) == "unknown":
+        return None
     if isinstance(stream, AudioStream):
         return _audio_track(output, stream, container.audio)
-    if isinstance(stream, SubtitleStream) and stream.name in _WRITTEN and container.text is not None:
+    if isinstance(stream, SubtitleStream) and codec_of(stream) in _WRITTEN and container.text is not None:
         return _text_track(output, stream, container.text)
     return None
 

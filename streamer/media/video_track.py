@@ -46,6 +46,10 @@ class VideoTrack:
         self._padded = (first.width + (even and first.width % 2), first.height + (even and first.height % 2))
         rate = info.rate or _USUAL_RATE
         self._time_base = first.time_base if container.variable_rate else 1 / rate
+        if not container.variable_rate:
+            self._say(
+                f"{container.muxer} holds no times: pictures come at {float(rate):g} a second, sound from the start"
+            )
         self.stream = self._open(output, first.color, info, settings, container, rate)
         if self._padded != self._size:
             self._say(f"padded from {_x(self._size)} to {_x(self._padded)}: {settings.codec} takes even sizes only")
