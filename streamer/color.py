@@ -29,7 +29,7 @@ _LUMA_WEIGHTS: dict[Matrix, tuple[float, float]] = {
     "bt709": (0.2126, 0.0722),
     "bt2020": (0.2627, 0.0593),
 }
-_SPACE_TAG: dict[Matrix, int] = {"bt601": 6, "bt709": 1, "bt2020": 9}
+SPACE_TAG: dict[Matrix, int] = {"bt601": 6, "bt709": 1, "bt2020": 9}
 NOT_STATED = 2
 # Fractions of a level that chroma keeps until it has been averaged; the eight that are then summed still fit 16 bits.
 _CHROMA_GAIN = 8
@@ -54,7 +54,7 @@ class ColorSpec:
     def matrix_tag(self) -> int:
         """The tag that states the matrix in use. A sink that changes a film's size writes it even where the source
         stated none: players guess the matrix by the height."""
-        return _SPACE_TAG[self.matrix] if self.space == NOT_STATED else self.space
+        return SPACE_TAG[self.matrix] if self.space == NOT_STATED else self.space
 
     @property
     def black(self) -> tuple[int, int, int]:
@@ -87,7 +87,7 @@ def to_rgb(planes: Planes, color: ColorSpec, region: Region) -> Plane:
     luma, u, v = planes
     x0, y0, x1, y1 = _checked(region, luma)
     stacked = cv2.merge((luma[y0:y1, x0:x1], _enlarge(u, region), _enlarge(v, region)))
-    return _plane(cv2.transform(stacked, _to_rgb_matrix(color.matrix, color.full_range)))
+    return _plane(cv2.transform(stacked, to_rgb_matrix(color.matrix, color.full_range)))
 
 
 def from_rgb(image: Plane, color: ColorSpec) -> Planes:
@@ -179,7 +179,7 @@ def _even(image: npt.NDArray[Any], border: int) -> npt.NDArray[Any]:
 def _yuv(rgb: Signed, color: ColorSpec) -> Sequence[Signed]:
     """Y, and `_CHROMA_GAIN` times U and V, of an RGB image or difference (h, w, 3), before any offset."""
     gain = np.array([[1.0], [_CHROMA_GAIN], [_CHROMA_GAIN]])
-    linear = _from_rgb_matrix(color.matrix, color.full_range)[:, :3]
+    linear = from_rgb_matrix(color.matrix, color.full_range)[:, :3]
     # Three extractions take half the time of cv2.split.
     mixed = cv2.transform(rgb, linear * gain)
     return [cast("Signed", cv2.extractChannel(mixed, channel)) for channel in range(3)]
@@ -226,7 +226,7 @@ def _as_i420(planes: Planes) -> Plane:
 
 
 @lru_cache
-def _from_rgb_matrix(matrix: Matrix, full_range: bool) -> npt.NDArray[np.float64]:
+def from_rgb_matrix(matrix: Matrix, full_range: bool) -> npt.NDArray[np.float64]:
     """(3, 4): Y, U and V of R, G, B and 1, all 0 to 255."""
     kr, kb = _LUMA_WEIGHTS[matrix]
     luma = np.array([kr, 1 - kr - kb, kb])
@@ -237,9 +237,9 @@ def _from_rgb_matrix(matrix: Matrix, full_range: bool) -> npt.NDArray[np.float64
 
 
 @lru_cache
-def _to_rgb_matrix(matrix: Matrix, full_range: bool) -> npt.NDArray[np.float64]:
+def to_rgb_matrix(matrix: Matrix, full_range: bool) -> npt.NDArray[np.float64]:
     """(3, 4): R, G and B of Y, U, V and 1."""
-    forward = _from_rgb_matrix(matrix, full_range)
+    forward = from_rgb_matrix(matrix, full_range)
     linear = np.linalg.inv(forward[:, :3])
     return np.hstack([linear, -(linear @ forward[:, 3:])])
 

@@ -25,9 +25,9 @@ class Frame:
     Planes, not RGB: what nobody restores is then never converted, so that a film passes through exactly; and scaling
     three planes takes half the time of scaling RGB.
 
-    `y`: (H, W); `u`, `v`: (ceil(H / 2), ceil(W / 2)); all uint8, made not writeable. `pts` counts in `time_base` seconds.
-    `seq` counts frames from 0 as they leave the source. `captured_at`: monotonic seconds at which the source had it. `duration` in `time_base`
-    units, 0 where unknown.
+    `y`: (H, W); `u`, `v`: (ceil(H / 2), ceil(W / 2)); all uint8, made not writeable. `pts` and `duration` count in
+    `time_base` seconds; `duration` is 0 where unknown. `seq` counts frames from 0 as they leave the source.
+    `captured_at`: monotonic seconds at which the source had it.
     """
 
     y: Plane
@@ -64,7 +64,9 @@ class Frame:
 
     def rgb(self, x0: int = 0, y0: int = 0, x1: int | None = None, y1: int | None = None) -> Plane:
         """The (h, w, 3) uint8 RGB of a region, by the frame's own matrix and range; `x0` and `y0` must be even."""
-        return to_rgb(self.planes, self.color, (x0, y0, x1 or self.width, y1 or self.height))
+        return to_rgb(
+            self.planes, self.color, (x0, y0, self.width if x1 is None else x1, self.height if y1 is None else y1)
+        )
 
     def __repr__(self) -> str:
         return f"Frame({self.width}x{self.height} {self.color} pts={self.pts} x {self.time_base} seq={self.seq})"
@@ -72,8 +74,11 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class FrameReport:
-    """What happened to one frame. `stage_seconds`: time in each stage of the way. `degraded`: what was done less well than
-    asked, as reasons that a report can count. `age_seconds`: from capture to the end of the way."""
+    """What happened to one frame.
+
+    `stage_seconds`: time in each stage of the way. `degraded`: what was done less well than asked, as reasons that a
+    report can count. `age_seconds`: from capture to the end of the way.
+    """
 
     seq: int
     stage_seconds: Mapping[str, float]

@@ -23,8 +23,8 @@ def file_url(path: Path) -> str:
 def open_input(path: Path) -> InputContainer:
     """The demuxer of a local file, opened for reading only.
 
-    Raises SourceError in one line where the file is missing, is no regular file, is empty, may not be read, or is nothing
-    that FFmpeg knows.
+    Raises SourceError in one line where the file is missing, is no regular file, is empty, may not be read, or is
+    nothing that FFmpeg knows.
     """
     check_readable(path)
     options = {"protocol_whitelist": _PROTOCOLS}

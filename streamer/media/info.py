@@ -12,8 +12,8 @@ from streamer.color import ColorSpec
 
 @dataclass(frozen=True, slots=True)
 class StreamInfo:
-    """One stream of a container. `kind`: video, audio, subtitle, data, attachment or unknown; `codec`: FFmpeg's name, empty
-    where FFmpeg knows none. `attached_picture`: a cover, coded as a video of one frame."""
+    """One stream of a container. `kind`: video, audio, subtitle, data, attachment or unknown; `codec`: FFmpeg's name,
+    empty where FFmpeg knows none. `attached_picture`: a cover, coded as a video of one frame."""
 
     index: int
     kind: str
@@ -39,13 +39,15 @@ class Chapter:
 class SourceInfo:
     """A source as its container and its first frame describe it.
 
-    `width`, `height`: of the frames that come out, so after rotation. `time_base`: seconds for one unit of a frame's pts.
-    `rate`: frames a second on average, where stated. `start`: pts of the stream's first frame as the container states
-    it. `duration_seconds` and `frame_count` are what the container claims, None where it claims nothing.
-    `color`: of the frames that come out (so BT.709 for a tone-mapped source). `sar`: width over height of one
-    pixel, after rotation. `rotation`: degrees clockwise, 0, 90, 180 or 270, by which frames were turned, after having been
-    mirrored left to right if `mirrored`: both are done already. `codec`, `pix_fmt`: as stored. `hdr`: the transfer that
-    was tone-mapped ("pq", "hlg"), else None. `streams`: all of them, the one at `video_index` being the one that is read.
+    `width`, `height`: of the frames that come out, so after rotation. `time_base`: seconds for one unit of a frame's
+    pts. `rate`: frames a second on average, where stated. `start`: pts of the first frame. `duration_seconds` and
+    `frame_count` are what the container claims, None where it claims nothing. `color`: of the frames that come out (so
+    BT.709 for a tone-mapped source). `sar`: width over height of one pixel, after rotation; 1 where not stated.
+
+    `rotation`: degrees clockwise, 0, 90, 180 or 270, by which frames were turned, after having been mirrored left to
+    right if `mirrored`: both are done already. `codec`, `pix_fmt`: as stored. `interlaced`: the first frame is.
+    `hdr`: the transfer that was tone-mapped ("pq", "hlg"), else None. `streams`: all of them, by index; the one at
+    `video_index` is the one that is read.
     """
 
     path: Path
@@ -56,7 +58,7 @@ class SourceInfo:
     height: int
     time_base: Fraction
     rate: Fraction | None
-    start: int | None
+    start: int
     duration_seconds: Fraction | None
     frame_count: int | None
     color: ColorSpec

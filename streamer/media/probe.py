@@ -1,0 +1,81 @@
+"""What a film is, and a sample of its frames, without reading all of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+from streamer.errors import SourceError
+from streamer.frame import Frame
+from streamer.media.info import SourceInfo
+from streamer.media.reader import FileReader
+
+logger = logging.getLogger(__name__)
+
+_READ_THROUGH = 4
+"""A film of fewer times the frames wanted is read through: that takes less than seeking."""
+_USUAL_RATE = Fraction(25)
+
+
+def probe(path: Path) -> SourceInfo:
+    """What the film is. Raises as `FileReader` does."""
+    with FileReader(path) as reader:
+        return reader.info
+
+
+def sample_frames(path: Path, count: int) -> Iterator[Frame]:
+    """At most `count` frames, spread evenly over the film, in order; `seq` counts the frames decoded for it.
+
+    By seeking where the container states a length and can be searched, else by reading the film through. Raises as
+    `FileReader` does, and ValueError where `count` is not positive.
+    """
+    if count < 1:
+        raise ValueError(f"a sample has at least one frame, not {count}")
+    with FileReader(path) as reader:
+        if _is_worth_seeking(reader.info, count):
+            yield from _sought(reader, count)
+        else:
+            yield from _thinned(reader, count)
+
+
+def _is_worth_seeking(info: SourceInfo, count: int) -> bool:
+    if not info.duration_seconds:
+        return False
+    frames = info.frame_count or info.duration_seconds * (info.rate or _USUAL_RATE)
+    return frames > _READ_THROUGH * count
+
+
+def _sought(reader: FileReader, count: int) -> Iterator[Frame]:
+    """One frame from the middle of each of `count` equal parts."""
+    info = reader.info
+    assert info.duration_seconds is not None
+    length = info.duration_seconds / info.time_base
+    last: int | None = None
+    for part in range(count):
+        wanted = info.start + round(length * (2 * part + 1) / (2 * count))
+        try:
+            reader.seek(wanted)
+        except SourceError as error:
+            logger.info("%s", error)
+            yield from _thinned(reader, count)
+            return
+        frame = next((frame for frame in reader if frame.pts >= wanted), None)
+        if frame is not None and (last is None or frame.pts > last):
+            last = frame.pts
+            yield frame
+
+
+def _thinned(frames: Iterable[Frame], count: int) -> list[Frame]:
+    """`count` of frames whose number nobody knows: every 2nd, 4th, 8th is kept as they become too many."""
+    kept: list[Frame] = []
+    stride = 1
+    for index, frame in enumerate(frames):
+        if index % stride == 0:
+            kept.append(frame)
+            if len(kept) > 2 * count:
+                kept, stride = kept[::2], 2 * stride
+    if len(kept) <= count:
+        return kept
+    return [kept[(2 * part + 1) * len(kept) // (2 * count)] for part in range(count)]

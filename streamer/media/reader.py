@@ -1,0 +1,145 @@
+"""A film's frames, one after the other: decoded, made progressive, converted, turned upright and timed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+
+from streamer.color import ColorSpec, Planes
+from streamer.errors import NoVideoError, SourceError
+from streamer.frame import Frame
+from streamer.media.conform import fitted, recolored
+from streamer.media.convert import convert
+from streamer.media.damage import is_cut
+from streamer.media.decode import SourceCounters, VideoDecoder
+from streamer.media.demux import describe, open_input
+from streamer.media.describe import choose_video, describe_source, stated_rate
+from streamer.media.info import SourceInfo
+from streamer.media.orient import orient, orientation_of
+from streamer.media.timeline import Timeline
+
+_USUAL_TIME_BASE = Fraction(1, 90000)
+
+
+class FileReader:
+    """The frames of a local film in presentation order, by iteration; synchronous, for one thread at a time.
+
+    The first frame is decoded at once, so that whatever is wrong with the file is raised here: SourceError (can't be
+    read), NoVideoError (no film in it), UnsupportedError (would come out wrong; later frames can raise it too).
+    Frames of another size, matrix or range than the first are made to fit it. Memory does not grow with the film's
+    length. `threads`: of the decoder, 0 for as many as there are processors. `close` may be called twice.
+    """
+
+    def __init__(self, path: Path, *, threads: int = 0) -> None:
+        self.path = path
+        self.counters = SourceCounters()
+        self._seq = 0
+        self._is_read = False
+        self._container = open_input(path)
+        try:
+            self._video = choose_video(self._container, path)
+            self._video.thread_type = "AUTO"  # type: ignore[assignment]  # PyAV takes the name too
+            self._video.codec_context.thread_count = threads
+            self._time_base = self._video.time_base or _USUAL_TIME_BASE
+            self._timeline = self._new_timeline()
+            self._decoder = VideoDecoder(self._container, self._video, self.counters)
+            self._pictures = iter(self._decoder)
+            self.info, first = self._begin()
+        except BaseException:
+            self._container.close()
+            raise
+        self._frames = self._rest(first)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self._frames
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the file; the iteration is over."""
+        self._frames.close()
+        self._container.close()
+
+    @property
+    def damaged(self) -> str | None:
+        """What is wrong with the file, as far as it was read, in one line; None for a sound one."""
+        findings = []
+        if is_cut(self.path, self.info.container):
+            findings.append("it is shorter than its own structure says")
+        elif self._is_read and (shortfall := self._decoder.reach.shortfall()):
+            findings.append(shortfall)
+        if self.counters.corrupt_packets:
+            findings.append(f"{self.counters.corrupt_packets} packets could not be read whole")
+        if self.counters.corrupt_frames:
+            findings.append(f"{self.counters.corrupt_frames} frames have holes that the decoder filled")
+        return f"{self.path} is damaged: {'; '.join(findings)}" if findings else None
+
+    def seek(self, pts: int) -> None:
+        """Goes on from the key frame at or before `pts`, in units of `info.time_base`.
+
+        Raises SourceError where the container can't.
+        """
+        self._frames.close()
+        try:
+            self._container.seek(pts, stream=self._video)
+        except av.FFmpegError as error:
+            raise SourceError(f"{self.path} can't be searched ({describe(error)}): read it through") from error
+        self._timeline = self._new_timeline()
+        self._pictures = iter(self._decoder)
+        self._frames = self._rest()
+
+    def _new_timeline(self) -> Timeline:
+        return Timeline(self._time_base, stated_rate(self._video), start=self._video.start_time)
+
+    def _begin(self) -> tuple[SourceInfo, Frame]:
+        picture, decoded = next(self._pictures, (None, None))
+        if picture is None or decoded is None:
+            raise NoVideoError(f"no frame of {self.path} can be decoded: is it damaged, cut off or encrypted?")
+        planes, color = _shown(picture, decoded)
+        frame = self._timed(planes, color, decoded)
+        orientation = orientation_of(decoded)
+        info = describe_source(
+            self.path, self._container, self._video, first=frame, decoded=decoded, orientation=orientation
+        )
+        return info, frame
+
+    def _rest(self, *already: Frame) -> Generator[Frame, None, None]:
+        yield from already
+        for picture, decoded in self._pictures:
+            planes, color = _shown(picture, decoded)
+            yield self._timed(self._fitted(planes, color), self.info.color, decoded)
+        self._is_read = True
+
+    def _fitted(self, planes: Planes, color: ColorSpec) -> Planes:
+        """The planes as the first frame's are."""
+        height, width = self.info.height, self.info.width
+        fitting = recolored(planes, color, self.info.color)
+        if fitting[0].shape != (height, width):
+            fitting = fitted(fitting, height, width, black=self.info.color.black)
+        self.counters.resized_frames += fitting is not planes
+        return fitting
+
+    def _timed(self, planes: Planes, color: ColorSpec, decoded: av.VideoFrame) -> Frame:
+        duration = decoded.duration or 0
+        pts = self._timeline.place(decoded.pts, decoded.dts, duration)
+        self.counters.mended_timestamps = self._timeline.mended
+        seq = self._seq
+        self._seq += 1
+        return Frame(*planes, color, pts, self._time_base, seq, time.monotonic(), duration)
+
+
+def _shown(picture: av.VideoFrame, decoded: av.VideoFrame) -> tuple[Planes, ColorSpec]:
+    planes, color = convert(picture)
+    return orient(planes, orientation_of(decoded)), color

@@ -1,0 +1,122 @@
+"""A film from a file as a stream of frames: decoding runs ahead on a thread of its own, a bounded way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamer.frame import Frame
+from streamer.media.decode import SourceCounters
+from streamer.media.info import SourceInfo
+from streamer.media.ports import EndOfStream
+from streamer.media.reader import FileReader
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """`queue_frames`: decoded frames that may wait. `decoder_threads`: 0 for as many as there are processors."""
+
+    queue_frames: int = 4
+    decoder_threads: int = 0
+
+    def __post_init__(self) -> None:
+        if self.queue_frames < 1:
+            raise ValueError(f"queue_frames is at least 1, not {self.queue_frames}")
+        if self.decoder_threads < 0:
+            raise ValueError(f"decoder_threads is 0 or more, not {self.decoder_threads}")
+
+
+class FileSource:
+    """Frames of a local film, as `FrameSource`; opened, and its first frame decoded, when made.
+
+    Raises what `FileReader` raises, here or from `recv`. `recv` is for one task at a time.
+    """
+
+    def __init__(self, path: Path, settings: SourceSettings | None = None) -> None:
+        self._settings = settings or SourceSettings()
+        self._reader = FileReader(path, threads=self._settings.decoder_threads)
+        self._room = threading.Semaphore(self._settings.queue_frames)
+        self._ready: asyncio.Queue[Frame | Exception] = asyncio.Queue()
+        self._thread: threading.Thread | None = None
+        self._closing = threading.Event()
+        self._end: Exception | None = None
+
+    @property
+    def info(self) -> SourceInfo:
+        return self._reader.info
+
+    @property
+    def counters(self) -> SourceCounters:
+        """What was mended or left out so far."""
+        return self._reader.counters
+
+    @property
+    def damaged(self) -> str | None:
+        """What is wrong with the file, as far as it was read, in one line; None for a sound one."""
+        return self._reader.damaged
+
+    async def recv(self) -> Frame:
+        """The next frame. Raises EndOfStream after the last one, after `close`, and while waiting when it is called."""
+        if self._end is not None:
+            raise self._end
+        if self._thread is None:
+            self._start(asyncio.get_running_loop())
+        item = await self._ready.get()
+        if isinstance(item, Frame):
+            self._room.release()
+            return item
+        self._end = item
+        raise item
+
+    async def aclose(self) -> None:
+        """Ends decoding and lets go of the file; a waiting `recv` ends. In every state, and as often as one likes."""
+        self._stop()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
+        self._reader.close()
+
+    def close(self) -> None:
+        """The same for callers without a loop."""
+        self._stop()
+        if self._thread is not None:
+            self._thread.join()
+        self._reader.close()
+
+    def _stop(self) -> None:
+        self._closing.set()
+        self._room.release()
+        if self._end is None:
+            self._end = EndOfStream()
+            self._ready.put_nowait(self._end)
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._thread = threading.Thread(target=self._decode, args=(loop,), name="decode", daemon=True)
+        self._thread.start()
+
+    def _decode(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Runs on the decoding thread: one hand-over a frame, and none without room for it."""
+        last: Exception = EndOfStream()
+        try:
+            for frame in self._reader:
+                self._room.acquire()
+                if not self._hand_over(loop, frame):
+                    return
+        except Exception as error:  # whatever it is, it is raised by recv
+            last = error
+        self._hand_over(loop, last)
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop, item: Frame | Exception) -> bool:
+        """Whether anybody still wants what comes."""
+        if self._closing.is_set():
+            return False
+        try:
+            loop.call_soon_threadsafe(self._ready.put_nowait, item)
+        except RuntimeError:
+            logger.debug("the event loop was closed before the source")
+            return False
+        return True
