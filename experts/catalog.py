@@ -30,7 +30,10 @@ EXPERTS: Mapping[str, Builder] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class ExpertSettings:
-    """Which expert stands on each lane that restores, by its id in `EXPERTS`, and how much of its work is laid on (0 to 1)."""
+    """Which expert, by its id in `EXPERTS`, stands on each lane that restores; and how much of its work is laid on.
+
+    A strength of 0 leaves the background, 1 lays the restored face on whole.
+    """
 
     transformer: str = transformer.ID
     transformer_strength: float = 1.0

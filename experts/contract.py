@@ -19,8 +19,8 @@ class ExpertError(Exception):
 class ExpertInfo:
     """What an expert is and what it really runs on.
 
-    `input_size`: side of the aligned crops that it takes, in pixels. `scale`: side of its output over that of its input.
-    `weights`: id of the weights in the manifest, with the first 12 digits of their SHA-256, or "none". `device`,
+    `input_size`: side of the aligned crops that it takes, in pixels. `scale`: side of its output over that of its
+    input. `weights`: id of the weights in the manifest, with the first 12 digits of their SHA-256, or "none". `device`,
     `runtime`, `precision`: as really taken, not as asked for.
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from experts.networks import FrequencyNetwork
-from experts.neural import NeuralExpert
+from experts.neural import NeuralExpert, from_store
 from weights.session import RuntimeSettings
 from weights.store import Store
 
@@ -12,4 +12,4 @@ WEIGHTS_ID = "facelane-frequency"
 
 
 def make(store: Store, runtime: RuntimeSettings) -> NeuralExpert:
-    return NeuralExpert(ID, FrequencyNetwork(), weights=store.find(WEIGHTS_ID), runtime=runtime)
+    return from_store(ID, FrequencyNetwork(), WEIGHTS_ID, store=store, runtime=runtime)

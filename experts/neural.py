@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +10,19 @@ from experts.contract import ExpertError, ExpertInfo, Image, check_crops
 from experts.networks import Network
 from experts.networks.restorer import Restorer
 from weights.session import RuntimeSettings, open_session
-
-LICENCE = "MIT"
+from weights.store import Store
 
 
 class NeuralExpert:
     """Restores faces with a network of `experts.networks` and its `weights`, a file that `experts.training` wrote.
 
-    Raises WeightsError where the weights do not fit, or what `runtime` asks for is not there.
+    `label` and `licence` are what its description says of the weights. Raises WeightsError where the weights do not
+    fit, or what `runtime` asks for is not there.
     """
 
-    def __init__(self, id: str, network: Network, *, weights: Path, runtime: RuntimeSettings) -> None:
+    def __init__(
+        self, id: str, network: Network, *, weights: Path, label: str, licence: str, runtime: RuntimeSettings
+    ) -> None:
         side = network.input_size
         self._session = open_session(
             Restorer(network), weights=weights, input_shape=(None, side, side, 3), settings=runtime
@@ -31,8 +32,8 @@ class NeuralExpert:
             id=id,
             input_size=side,
             scale=network.scale,
-            weights=f"{weights.stem} {_digest(weights)}",
-            licence=LICENCE,
+            weights=label,
+            licence=licence,
             device=taken.device,
             runtime=taken.runtime,
             precision=taken.precision,
@@ -43,7 +44,7 @@ class NeuralExpert:
         return self._info
 
     def restore(self, crops: Image) -> Image:
-        """See `experts.contract.Expert`. Raises ExpertError for crops of another shape or type, and for a result that is not finite."""
+        """See `experts.contract.Expert`. Raises ExpertError also for a result that is not finite."""
         check_crops(crops, self._info)
         if not len(crops):
             side = self._info.input_size * self._info.scale
@@ -56,5 +57,8 @@ class NeuralExpert:
         return restored
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+def from_store(id: str, network: Network, weights_id: str, *, store: Store, runtime: RuntimeSettings) -> NeuralExpert:
+    """The expert with the weights that the manifest has under `weights_id`; WeightsError where they are missing."""
+    entry = store.entry(weights_id)
+    path = store.find(weights_id)
+    return NeuralExpert(id, network, weights=path, label=entry.digest, licence=entry.licence, runtime=runtime)

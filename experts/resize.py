@@ -1,6 +1,7 @@
 """The expert that learned nothing: a face enlarged from the source by a fixed kernel.
 
-For the resize lane over a background that a learned upscaler made: a face that is large enough must not pass through learned processing.
+For the resize lane over a background that a learned upscaler made: a face that is large enough must not pass through
+learned processing.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ ID = "resize"
 
 
 class ResizeExpert:
-    """Enlarges crops of `input_size` px by a whole `scale` of 2 or more with Lanczos over 8x8 pixels (OpenCV's INTER_LANCZOS4)."""
+    """Enlarges crops of `input_size` px by a whole `scale` of 2 or more: Lanczos over 8x8 pixels (INTER_LANCZOS4)."""
 
     def __init__(self, input_size: int = 240, scale: int = 2) -> None:
         if input_size < 1 or scale < 2:
-            raise ExpertError(f"resize takes crops of 1 px or more and a scale of 2 or more, not {input_size} and {scale}")
+            raise ExpertError(
+                f"resize takes crops of 1 px or more and a scale of 2 or more, not {input_size} and {scale}"
+            )
         self._info = ExpertInfo(
             id=ID,
             input_size=input_size,

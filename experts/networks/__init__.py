@@ -5,6 +5,8 @@ from __future__ import annotations
 from experts.networks.frequency import FrequencyNetwork
 from experts.networks.transformer import TransformerNetwork
 
+__all__ = ["NETWORKS", "FrequencyNetwork", "Network", "TransformerNetwork"]
+
 Network = TransformerNetwork | FrequencyNetwork
 
 NETWORKS: dict[str, type[TransformerNetwork] | type[FrequencyNetwork]] = {

@@ -1,8 +1,9 @@
-"""What both networks are built of: cells of pixels, a dense residual block, and the fixed enlargement under what they predict.
+"""What both networks are built of: cells of pixels, a dense block, and the enlargement under what they predict.
 
-Both work on cells: every 4x4 pixels of the crop are the channels of one place of a grid, (N, 48, S/4, S/4), and what they
-predict is the 8x8 pixels that each cell becomes, (N, 192, S/4, S/4), channels in the order of `torch.pixel_shuffle`. So all
-convolutions run on a small grid with many channels, which is what AMX and AVX-512 are fast at.
+Both work on cells: every 4x4 pixels of the crop are the channels of one place of a grid, (N, 48, S/4, S/4), and what
+they predict is the 8x8 pixels that each cell becomes, (N, 192, S/4, S/4), channels in the order of
+`torch.pixel_shuffle`. So all convolutions run on a small grid with many channels, which is what AMX and AVX-512 are
+fast at.
 """
 
 from __future__ import annotations
@@ -57,7 +58,10 @@ def start_at_zero(layer: nn.Conv2d) -> nn.Conv2d:
 
 
 def _bicubic_on_cells() -> Tensor:
-    """(192, 48, 3, 3): what each pixel around a cell gives to each that the cell becomes, found by enlarging unit impulses."""
+    """(192, 48, 3, 3): what each pixel around a cell gives to each that the cell becomes.
+
+    Found by enlarging unit impulses, so that the filter is stated once, by torch.
+    """
     side = 3 * CELL
     impulses = torch.eye(side * side, dtype=torch.float64).reshape(-1, 1, side, side)
     large = functional.interpolate(impulses, scale_factor=SCALE, mode="bicubic", align_corners=False)
@@ -71,10 +75,10 @@ def _bicubic_on_cells() -> Tensor:
 
 
 def _sum_to_one(rows: Tensor) -> Tensor:
-    """The rows rounded to bfloat16, what rounding took from the sum given back to the smallest weights, which can hold it."""
+    """The rows in bfloat16's numbers; what rounding took from a sum goes to small weights, which have the digits."""
     rounded = rows.to(torch.bfloat16).double()
     for row in rounded:
-        used = row.nonzero().flatten()
-        for place in used[row[used].abs().argsort(descending=True)]:
-            row[place] = (row[place] + 1.0 - row.sum()).to(torch.bfloat16).double() if abs(1 - row.sum()) > 0 else row[place]
+        # From the large to the small: each takes what it can hold of the rest.
+        for place in row.abs().argsort(descending=True)[: int(row.count_nonzero())]:
+            row[place] = (row[place] + 1.0 - row.sum()).to(torch.bfloat16)
     return rounded

@@ -1,11 +1,12 @@
 """Expert-F: bands of a wavelet in, corrections of bands out.
 
-A larger, fairly sharp face still has its detail, some of it weak or under noise and blocking. Haar wavelet packets (Coifman and
-Wickerhauser 1992) of two levels sort a picture into 16 bands of frequency and direction, without loss and without a multiplication that bfloat16
-could not do exactly. There, to keep detail is to leave its band alone, to sharpen is to raise it, and to clean is to lower it; so
-each block weighs its channels by how much activity it finds in each over the face (the gain of squeeze-and-excitation,
-Hu et al. 2018, over magnitudes rather than means), between dense 3x3 convolutions. The output is the bands of the double-size
-residual, turned back into pixels and added to a fixed bicubic enlargement, as multi-level wavelet networks do (Liu et al. 2018, MWCNN).
+A larger, fairly sharp face still has its detail, some of it weak or under noise and blocking. Haar wavelet packets
+(Coifman and Wickerhauser 1992) of two levels sort a picture into 16 bands of frequency and direction, without loss and
+without a multiplication that bfloat16 could not do exactly. There, to keep detail is to leave its band alone, to
+sharpen is to raise it, and to clean is to lower it; so each block weighs its channels by how much activity it finds in
+each over the face (the gain of squeeze-and-excitation, Hu et al. 2018, over magnitudes rather than means), between
+dense 3x3 convolutions. The output is the bands of the double-size residual, turned back into pixels and added to a
+fixed bicubic enlargement, as multi-level wavelet networks do (Liu et al. 2018, MWCNN).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from experts.networks.blocks import CELL_CHANNELS, CELL_OUTPUTS, SCALE, DenseBlock, Enlarge, start_at_zero
+
 
 class Packets(nn.Module):
     """Haar wavelet packets of cells: every level splits each band in four. Orthonormal, symmetric, its own inverse.
@@ -69,4 +71,5 @@ class FrequencyNetwork(nn.Module):
         centred = cells - 0.5
         bands = self.leave(self.body(self.enter(self.analyse(centred))))
         residual: Tensor = self.synthesise(bands)
-        return self.enlarge(centred) + residual + 0.5
+        enlarged: Tensor = self.enlarge(centred)
+        return enlarged + residual + 0.5

@@ -12,9 +12,9 @@ from experts.networks.blocks import CELL, SCALE
 class Restorer(nn.Module):
     """A network with its packing, so that a session does all of it: (N, S, S, 3) uint8 in, (N, 2S, 2S, 3) uint8 out.
 
-    The second output, (N,) float, is the mean of what the network said before it was clamped to 0 to 1: it tells a caller
-    that a crop came out as NaN or infinite, which uint8 cannot. Bytes are moved, never floats: each layout changes once, at a quarter of
-    the cost.
+    The second output, (N,) float, is the mean of what the network said before it was clamped to 0 to 1: it tells a
+    caller that a crop came out as NaN or infinite, which uint8 cannot. Bytes are moved, never floats: each layout
+    changes once, at a quarter of the cost.
     """
 
     def __init__(self, network: Network) -> None:

@@ -1,11 +1,12 @@
 """Expert-T: attention over the whole aligned face.
 
-A small or blurred face has lost the detail that a convolution could sharpen; what is left to go by is the face as a whole: where its
-parts lie, that its eyes agree, what the other cheek looks like. An aligned crop puts each part at a known place, so
-the middle of the network lets all 400 cells of an eighth-resolution grid attend to each other, with a learned embedding of their
-places (Vaswani et al. 2017; Dosovitskiy et al. 2021): at that size full attention costs less than windows at a finer one.
-Around it, dense 3x3 convolutions at a quarter of the resolution, which AMX and AVX-512 make nearly free, do the local work (a U of
-one step, Ronneberger et al. 2015). The network adds what it predicts to a fixed bicubic enlargement, so that colour and identity come from the input.
+A small or blurred face has lost the detail that a convolution could sharpen; what is left to go by is the face as a
+whole: where its parts lie, that its eyes agree, what the other cheek looks like. An aligned crop puts each part at a
+known place, so the middle of the network lets all 400 cells of an eighth-resolution grid attend to each other, with a
+learned embedding of their places (Vaswani et al. 2017; Dosovitskiy et al. 2021): at that size full attention costs less
+than windows at a finer one. Around it, dense 3x3 convolutions at a quarter of the resolution, which AMX and AVX-512
+make nearly free, do the local work (a U of one step, Ronneberger et al. 2015). The network adds what it predicts to a
+fixed bicubic enlargement, so that colour and identity come from the input.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from experts.networks.blocks import CELL, CELL_CHANNELS, CELL_OUTPUTS, SCALE, De
 
 
 class AttentionBlock(nn.Module):
-    """Pre-norm self-attention and a gated-width MLP over (N, tokens, channels)."""
+    """Pre-norm self-attention and a two-layer MLP over (N, tokens, channels)."""
 
     def __init__(self, channels: int, *, heads: int) -> None:
         super().__init__()
@@ -52,7 +53,13 @@ class TransformerNetwork(nn.Module):
     scale = SCALE
 
     def __init__(
-        self, *, channels: int = 96, deep_channels: int = 128, heads: int = 4, attention_blocks: int = 4, dense_blocks: int = 3
+        self,
+        *,
+        channels: int = 96,
+        deep_channels: int = 128,
+        heads: int = 4,
+        attention_blocks: int = 4,
+        dense_blocks: int = 3,
     ) -> None:
         super().__init__()
         self.enlarge = Enlarge()
@@ -71,7 +78,8 @@ class TransformerNetwork(nn.Module):
         local = self.before(self.enter(centred))
         features = self.after(local + self._whole_face(local))
         residual: Tensor = self.leave(features)
-        return self.enlarge(centred) + residual + 0.5
+        enlarged: Tensor = self.enlarge(centred)
+        return enlarged + residual + 0.5
 
     def _whole_face(self, local: Tensor) -> Tensor:
         places = self.descend(local)

@@ -18,7 +18,7 @@ FRAME_RATE = 25
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """An encoder of FFmpeg's with its options, and the decoder for what it makes. `bits_a_pixel` where it works to a rate."""
+    """An encoder of FFmpeg's, its options, and the decoder for what it makes; `bits_a_pixel` if it works to a rate."""
 
     encoder: str
     decoder: str
@@ -27,7 +27,7 @@ class Codec:
 
 
 def h264(*, crf: float, preset: str, zero_latency: bool) -> Codec:
-    """x264 at constant quality; `zero_latency` as a call would set it, else with look-ahead and B-frames as a file has."""
+    """x264 at constant quality; with `zero_latency` as a call has it, else with B-frames as a file has."""
     options = {"crf": f"{crf:.1f}", "preset": preset, "threads": "1", "x264-params": "log-level=error"}
     if zero_latency:
         options["tune"] = "zerolatency"
@@ -41,7 +41,7 @@ def vp8(*, bits_a_pixel: float) -> Codec:
 
 
 def through(codec: Codec, frames: Sequence[Image]) -> list[Image]:
-    """The frames, (H, W, 3) uint8 RGB with even sides, as a viewer of the encoded clip sees them. BT.601, limited range."""
+    """The frames, (H, W, 3) uint8 RGB of even sides, as a viewer of the clip sees them (BT.601, limited range)."""
     height, width = frames[0].shape[:2]
     encoder = _encoder(codec, width, height)
     decoder = av.CodecContext.create(codec.decoder, "r")
@@ -64,7 +64,8 @@ def _encoder(codec: Codec, width: int, height: int) -> VideoCodecContext:
 
 def _planes(frames: Sequence[Image]) -> Iterable[av.VideoFrame]:
     for pts, image in enumerate(frames):
-        frame = av.VideoFrame.from_ndarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420), format="yuv420p")
+        planes = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420), np.uint8)
+        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
         frame.pts, frame.time_base = pts, Fraction(1, FRAME_RATE)
         yield frame
 

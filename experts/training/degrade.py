@@ -1,8 +1,8 @@
 """A photograph made into what a camera, a weak lens and a codec leave of it.
 
-The order of the steps is that of light: lens and motion, sensor sampling, noise, the camera's own sharpening and MJPEG, a relay
-that resizes, and last the video codec. The steps and their randomness follow the practical degradation model (Wang et al.
-2021, Real-ESRGAN, sec. 3; Zhang et al. 2021, BSRGAN); the codec is a real one and sees real motion.
+The order of the steps is that of light: lens and motion, sensor sampling, noise, the camera's own sharpening and MJPEG,
+a relay that resizes, and last the video codec. The steps and their randomness follow the practical degradation model
+(Wang et al. 2021, Real-ESRGAN, sec. 3; Zhang et al. 2021, BSRGAN); the codec is a real one and sees real motion.
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ def tile(
     softened, to_softened = _lens(picture, scale, settings, random)
     path = _path(photo, scale, side=side, length=length, settings=settings, random=random)
     moves = [compose(move, invert(to_softened)) for move in path]
-    frames = [cv2.warpAffine(softened, m, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for m in moves]
+    frames = [
+        cv2.warpAffine(softened, m, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        for m in moves
+    ]
     camera = _Camera.draw(settings, random)
     shot = np.stack([camera.shoot(np.asarray(frame, np.uint8), random) for frame in frames])
     return Tile(shot, tuple(path), picture, photo.landmarks, width)
@@ -77,7 +80,7 @@ def _between(bounds: Range, random: np.random.Generator) -> float:
 
 
 def _maybe(share: float, bounds: Range, random: np.random.Generator) -> float | None:
-    """A strength from its range, or None where this time the step is left out; always two draws, so that seeds stay in step."""
+    """A strength from its range, or None where the step is left out; always two draws, so that seeds stay in step."""
     strength, chance = _between(bounds, random), random.random()
     return strength if chance < share else None
 
@@ -94,7 +97,7 @@ def _grade(picture: Image, amount: float, random: np.random.Generator) -> Image:
 def _lens(
     picture: Image, scale: float, settings: DegradationSettings, random: np.random.Generator
 ) -> tuple[Image, Affine]:
-    """The picture, shrunk to somewhat above its final scale and blurred there; and the map of the photograph into it."""
+    """The picture, shrunk to somewhat above its final scale and blurred there; and the photograph's map into it."""
     share = min(1.0, scale * OVERSAMPLING)
     height, width = picture.shape[:2]
     size = (max(8, round(width * share)), max(8, round(height * share)))
@@ -117,7 +120,7 @@ def _disc(radius: float) -> npt.NDArray[np.float32]:
     reach = int(np.ceil(radius)) + 1
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     kernel = np.clip(radius + 0.5 - np.hypot(x, y), 0.0, 1.0)
-    return (kernel / kernel.sum()).astype(np.float32)
+    return np.asarray(kernel / kernel.sum(), np.float32)
 
 
 def _line(length: float, angle: float) -> npt.NDArray[np.float32]:
@@ -127,7 +130,7 @@ def _line(length: float, angle: float) -> npt.NDArray[np.float32]:
     along = np.abs(x * np.cos(angle) + y * np.sin(angle))
     across = np.abs(y * np.cos(angle) - x * np.sin(angle))
     kernel = np.clip(length / 2 + 0.5 - along, 0.0, 1.0) * np.clip(1.0 - across, 0.0, 1.0)
-    return (kernel / kernel.sum()).astype(np.float32)
+    return np.asarray(kernel / kernel.sum(), np.float32)
 
 
 def _path(
@@ -139,7 +142,7 @@ def _path(
     settings: DegradationSettings,
     random: np.random.Generator,
 ) -> list[Affine]:
-    """Where the photograph lies in each frame: the face's middle near that of the tile, drifting, turning and growing slowly."""
+    """Where the photograph lies in each frame: centred on the face, drifting, turning and growing slowly."""
     middle = photo.landmarks.mean(axis=0)
     start = random.uniform(-0.5, 0.5, 2) + (side - 1) / 2 + [0.0, 0.03 * side]
     step = _between(settings.speed, random) * _direction(random)
@@ -196,13 +199,13 @@ class _Camera:
 
 
 def _add_noise(frame: Image, luma: float, chroma: float, *, random: np.random.Generator) -> Image:
-    """Noise of a sensor: the same in all channels for luma, apart for chroma, stronger in the dark parts after gamma."""
+    """A sensor's noise: in all channels alike (luma) and in each apart (chroma), stronger in dark parts after gamma."""
     height, width = frame.shape[:2]
     level = frame.astype(np.float32)
     gain = 1.25 - level.mean(axis=2, keepdims=True) * np.float32(0.5 / 255.0)
     noise = random.standard_normal((height, width, 4), np.float32)
     noisy = level + gain * (noise[..., :1] * np.float32(luma) + noise[..., 1:] * np.float32(chroma))
-    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(noisy), 0, 255), np.uint8)
 
 
 def _jpeg(frame: Image, quality: float) -> Image:

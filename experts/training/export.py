@@ -13,9 +13,10 @@ from experts.training.settings import TrainingSettings, digest
 
 
 def export(network: Network, path: Path, settings: TrainingSettings) -> None:
-    """Writes the network's weights as safetensors in float16, which rounds less than the bfloat16 they run in; whole or not at all.
+    """Writes the weights as safetensors, whole or not at all; float16 rounds them less than the bfloat16 they run in.
 
-    The file depends on weights and settings alone. Its metadata: `architecture`, the class; `config`, the settings' digest.
+    The file depends on weights and settings alone. Its metadata: `architecture`, the class; `config`, the settings'
+    digest.
     """
     tensors = {name: tensor.to(torch.float16).contiguous() for name, tensor in Restorer(network).state_dict().items()}
     unfinished = path.with_suffix(".part")

@@ -14,9 +14,10 @@ _OUTSIDE = 0.3
 
 
 class Loss(nn.Module):
-    """Charbonnier (Lai et al. 2017) over RGB, plus the magnitude of the luma error's gradients and of its spectrum (Cho et al. 2021).
+    """Charbonnier (Lai et al. 2017) over RGB, plus gradients and spectrum (Cho et al. 2021) of the luma's error.
 
-    All three are weighted by a soft disc over the face. A spectrum's L1 counts weak high frequencies that a pixel loss smooths away.
+    All three are weighted by a soft disc over the face. A spectrum's L1 counts weak high frequencies that a pixel loss
+    smooths away.
     """
 
     window: Tensor
@@ -39,7 +40,7 @@ class Loss(nn.Module):
 
 
 def _face_window(side: int) -> Tensor:
-    """1 over the face, falling to `_OUTSIDE` beyond it; a little below the middle of the crop, where the template has the nose."""
+    """1 over the face, falling to `_OUTSIDE` beyond it; its middle where the template has the nose."""
     place = torch.linspace(-1.0, 1.0, side)
     distance = torch.hypot(place[None, :], place[:, None] - 0.05)
     return _OUTSIDE + (1.0 - _OUTSIDE) * torch.sigmoid((0.9 - distance) / 0.06)

@@ -9,21 +9,25 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from blending.align import TEMPLATE, similarity
+from blending.align import invert, similarity
 from experts.contract import Image
 
 FACE_AREA = (0.07, 0.92, 0.18, 0.82)
 """Top, bottom, left and right of the face in an aligned crop, as shares of its side."""
 
-_ARCFACE = np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]])
-_IMAGENET_MEAN, _IMAGENET_SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_ARCFACE = np.array(
+    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
+)
+_IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+_IMAGENET_SPREAD = np.array([0.229, 0.224, 0.225], np.float32)
 
 
 def face_luma(crop: Image) -> npt.NDArray[np.float64]:
     """BT.601 luma, 0 to 255, of the part of an aligned crop that the face fills."""
     side = crop.shape[0]
     top, bottom, left, right = (round(share * side) for share in FACE_AREA)
-    return crop[top:bottom, left:right].astype(np.float64) @ np.array([0.299, 0.587, 0.114])
+    face = crop[top:bottom, left:right].astype(np.float64)
+    return np.asarray(face @ np.array([0.299, 0.587, 0.114]))
 
 
 def psnr(restored: Image, target: Image) -> float:
@@ -57,13 +61,15 @@ class Identity(Protocol):
 
 
 class MobileFaceNet:
-    """Likeness of two aligned crops, as the cosine of a recognition network's embeddings: an ONNX file that takes (1, 3, 112, 112),
-    RGB of 0 to 1 with ImageNet's normalisation, aligned to ArcFace's five points. For measuring only; not part of the product.
+    """Likeness of two aligned crops: the cosine of a recognition network's embeddings. For measuring only.
+
+    `path`: an ONNX file that takes (1, 3, 112, 112), RGB of 0 to 1 with ImageNet's normalisation, aligned to ArcFace's
+    five points.
     """
 
     def __init__(self, path: Path) -> None:
         # Only who measures identity needs this runtime.
-        import onnxruntime
+        import onnxruntime  # type: ignore[import-untyped]  # it ships no types
 
         self._session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
@@ -74,18 +80,15 @@ class MobileFaceNet:
 
     def _embed(self, crop: Image) -> npt.NDArray[np.float32]:
         face = _arcface(crop).astype(np.float32) / 255.0
-        normal = (face - np.float32(_IMAGENET_MEAN)) / np.float32(_IMAGENET_SPREAD)
+        normal = (face - _IMAGENET_MEAN) / _IMAGENET_SPREAD
         vector = np.asarray(self._session.run(None, {self._input: normal.transpose(2, 0, 1)[None]})[0][0], np.float32)
         return vector / np.float32(np.linalg.norm(vector))
 
 
 def _arcface(crop: Image) -> Image:
-    """The crop, aligned to ArcFace's template of 112 px instead of ours."""
+    """The crop, aligned to ArcFace's template of 112 px instead of ours, smoothed first by as much as it shrinks."""
     side = crop.shape[0]
-    ours = TEMPLATE * side - 0.5
-    from_ours = similarity(ours, side)
-    # similarity() maps onto our template only, so the map to another one is taken by least squares over the same points.
-    to_theirs, _ = cv2.estimateAffinePartial2D(ours, _ARCFACE, method=cv2.LMEDS)
-    del from_ours
-    small = cv2.GaussianBlur(crop, (0, 0), max(0.3, 0.35 * side / 160))
-    return np.asarray(cv2.warpAffine(small, to_theirs, (112, 112), flags=cv2.INTER_LINEAR), np.uint8)
+    to_theirs = invert(similarity(_ARCFACE, side))
+    sigma = 0.5 / float(np.hypot(to_theirs[0, 0], to_theirs[1, 0]))
+    smooth = cv2.GaussianBlur(crop, (0, 0), sigma)
+    return np.asarray(cv2.warpAffine(smooth, to_theirs, (112, 112), flags=cv2.INTER_LINEAR), np.uint8)

@@ -1,7 +1,7 @@
 """Pairs to learn from: the aligned crop that inference would see, and the one that it should give.
 
-Faces are laid side by side into one clip, so that one run of the encoder serves many; each is then cropped out of decoded frames
-exactly as the pipeline crops, with the landmarks as unsure as a detector's.
+Faces are laid side by side into one clip, so that one run of the encoder serves many; each is then cropped out of
+decoded frames exactly as the pipeline crops, with the landmarks as unsure as a detector's.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from blending.align import compose, crop, scaling, similarity
 from experts.contract import Image
@@ -26,7 +27,10 @@ TAKEN = (2, 5)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pair:
-    """`low` (S, S, 3) and `high` (S * scale, S * scale, 3) uint8 RGB show the same square of the scene. `width`: of the face in source pixels."""
+    """`low` (S, S, 3) and `high` (S * scale, S * scale, 3) uint8 RGB of the same square of the scene.
+
+    `width`: of the face in source pixels.
+    """
 
     low: Image
     high: Image
@@ -68,12 +72,12 @@ def clip(
             yield _pair(face, t, _cut(seen[t], place, side), settings, size=size, scale=scale, random=random)
 
 
-def _widths(settings: DegradationSettings, count: int, random: np.random.Generator) -> np.ndarray:
+def _widths(settings: DegradationSettings, count: int, random: np.random.Generator) -> npt.NDArray[np.float64]:
     bands = settings.widths
     shares = np.array([band.share for band in bands])
     chosen = random.choice(len(bands), size=count, p=shares / shares.sum())
     low, high = np.array([b.low for b in bands])[chosen], np.array([b.high for b in bands])[chosen]
-    return low + (high - low) * random.random(count)
+    return np.asarray(low + (high - low) * random.random(count))
 
 
 def _mosaic(tiles: Sequence[Tile], side: int) -> list[Image]:
@@ -91,7 +95,14 @@ def _cut(picture: Image, place: int, side: int) -> Image:
 
 
 def _pair(
-    face: Tile, t: int, seen: Image, settings: DegradationSettings, *, size: int, scale: int, random: np.random.Generator
+    face: Tile,
+    t: int,
+    seen: Image,
+    settings: DegradationSettings,
+    *,
+    size: int,
+    scale: int,
+    random: np.random.Generator,
 ) -> Pair:
     exact = face.landmarks @ face.from_photo[t][:, :2].T + face.from_photo[t][:, 2]
     measured = exact + random.normal(0.0, settings.landmark_noise * face.width, exact.shape)

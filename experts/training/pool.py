@@ -33,7 +33,7 @@ class Pool:
         return len(self.low)
 
     def batch(self, places: np.ndarray, *, flipped: np.ndarray | None = None) -> tuple[Tensor, Tensor]:
-        """Pairs as float tensors (N, 3, height, width) of 0 to 1; those with `flipped` set are mirrored left to right."""
+        """Pairs as float tensors (N, 3, height, width) of 0 to 1; those with `flipped` set are mirrored sideways."""
         low, high = self.low[places], self.high[places]
         if flipped is not None:
             low[flipped] = low[flipped, :, ::-1]
@@ -51,7 +51,7 @@ def fill(
     scale: int,
     seed: int,
 ) -> Pool:
-    """A pool of `count` pairs in `folder`; one that is there already is taken if it was made from the same settings and photographs."""
+    """A pool of `count` pairs in `folder`; one that is there already is taken if it was made from the same."""
     folder.mkdir(parents=True, exist_ok=True)
     label = _label(photos, settings, count=count, size=size, scale=scale, seed=seed)
     done = folder / "done.json"

@@ -18,12 +18,12 @@ from experts.networks import NETWORKS, Network
 from experts.networks.blocks import CELL, SCALE
 from experts.training.losses import Loss
 from experts.training.pool import Pool
-from experts.training.settings import OptimiserSettings, TrainingSettings, digest
+from experts.training.settings import TrainingSettings, digest
 
 logger = logging.getLogger(__name__)
 
 HELD_OUT = 40
-"""Pairs at the end of a pool that are never learned from; they share people with the rest, so they watch a run but prove nothing."""
+"""Pairs at the end of a pool that are not learned from: they watch a run, but prove nothing: its people are there too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,13 @@ class Trainer:
     def __init__(self, settings: TrainingSettings, pool: Pool, folder: Path) -> None:
         self.settings, self.pool, self.folder = settings, pool, folder
         torch.manual_seed(settings.seed)
-        self.network = NETWORKS[settings.network]().to(memory_format=torch.channels_last)
+        self.network = NETWORKS[settings.network]()
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         optimiser = settings.optimiser
-        self.loss = Loss(self.network.input_size * SCALE, optimiser)
+        loss = Loss(self.network.input_size * SCALE, optimiser)
+        self._restore = torch.compile(self.network) if optimiser.compiled else self.network
+        self._judge = torch.compile(loss) if optimiser.compiled else loss
         self.optimiser = torch.optim.AdamW(
             _groups(self.network, optimiser.weight_decay), lr=optimiser.rate, betas=(0.9, 0.99)
         )
@@ -65,7 +68,9 @@ class Trainer:
             running = loss if math.isnan(running) else 0.98 * running + 0.02 * loss
             self.seconds = time.monotonic() - started
             if self.step % optimiser.log_steps == 0:
-                logger.info("step %d, %.1f min, rate %.2e, loss %.5f", self.step, self.seconds / 60, self._rate(), running)
+                logger.info(
+                    "step %d, %.1f min, rate %.2e, loss %.5f", self.step, self.seconds / 60, self._rate(), running
+                )
             if self.seconds - saved_at >= 60.0 * optimiser.checkpoint_minutes:
                 self._checkpoint()
                 saved_at = self.seconds
@@ -84,7 +89,7 @@ class Trainer:
         return Figures(sum(network) / HELD_OUT, sum(bicubic) / HELD_OUT)
 
     def _advance(self) -> float:
-        """One step; its batch depends on the seed and the number of the step alone, so that a resumed run goes on as it would have."""
+        """One step. Its batch follows from seed and step alone, so that a resumed run goes on as it would have."""
         settings = self.settings.optimiser
         random = np.random.default_rng((self.settings.seed, self.step))
         places = np.sort(random.choice(len(self.pool) - HELD_OUT, settings.batch, replace=False))
@@ -93,10 +98,10 @@ class Trainer:
             group["lr"] = self._rate()
         cells = functional.pixel_unshuffle(low, CELL).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
-            restored = self.network(cells)
-        loss: Tensor = self.loss(_picture(restored.float()), high)
+            restored = self._restore(cells)
+        loss: Tensor = self._judge(_picture(restored.float()), high)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip_norm)
         self.optimiser.step()
         self.step += 1
