@@ -34,10 +34,19 @@ def sample_frames(path: Path, count: int) -> Iterator[Frame]:
     if count < 1:
         raise ValueError(f"a sample has at least one frame, not {count}")
     with FileReader(path) as reader:
-        if _is_worth_seeking(reader.info, count):
+        if _can_seek(reader) and _is_worth_seeking(reader.info, count):
             yield from _sought(reader, count)
         else:
             yield from _thinned(reader, count)
+
+
+def _can_seek(reader: FileReader) -> bool:
+    try:
+        reader.seek(reader.info.start)
+    except SourceError as error:
+        logger.info("%s", error)
+        return False
+    return True
 
 
 def _is_worth_seeking(info: SourceInfo, count: int) -> bool:
@@ -52,17 +61,19 @@ def _sought(reader: FileReader, count: int) -> Iterator[Frame]:
     info = reader.info
     assert info.duration_seconds is not None
     length = info.duration_seconds / info.time_base
-    last: int | None = None
+    last, seeks = info.start - 1, True
     for part in range(count):
         wanted = info.start + round(length * (2 * part + 1) / (2 * count))
-        try:
+        if seeks:
             reader.seek(wanted)
-        except SourceError as error:
-            logger.info("%s", error)
-            yield from _thinned(reader, count)
+        frame = next(iter(reader), None)
+        # Key frames further apart than the samples: from here on, seeking would decode more than reading on.
+        seeks = seeks and frame is not None and frame.pts > last
+        while frame is not None and frame.pts < wanted:
+            frame = next(iter(reader), None)
+        if frame is None:
             return
-        frame = next((frame for frame in reader if frame.pts >= wanted), None)
-        if frame is not None and (last is None or frame.pts > last):
+        if frame.pts > last:
             last = frame.pts
             yield frame
 

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 import av
+from av.codec.context import ThreadType
 
 from streamer.color import ColorSpec, Planes
 from streamer.errors import NoVideoError, SourceError
@@ -44,7 +45,7 @@ class FileReader:
         self._container = open_input(path)
         try:
             self._video = choose_video(self._container, path)
-            self._video.thread_type = "AUTO"  # type: ignore[assignment]  # PyAV takes the name too
+            self._video.thread_type = ThreadType.AUTO
             self._video.codec_context.thread_count = threads
             self._time_base = self._video.time_base or _USUAL_TIME_BASE
             self._timeline = self._new_timeline()
