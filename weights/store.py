@@ -53,6 +53,11 @@ class Store:
         return self._settings.folder or default_folder(os.environ)
 
     @property
+    def offline(self) -> bool:
+        """Whether fetching is forbidden."""
+        return self._settings.offline
+
+    @property
     def entries(self) -> Mapping[str, Entry]:
         return self._manifest
 

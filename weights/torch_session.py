@@ -35,10 +35,16 @@ class TorchSession:
         with torch.inference_mode(), torch.autocast(self._device.type, dtype=self._precision, enabled=reduced):
             result = self._module(tensor)
         outputs = result if isinstance(result, tuple | list) else (result,)
-        return tuple(output.contiguous().cpu().numpy() for output in outputs)
+        return tuple(_to_numpy(output) for output in outputs)
 
     def prepare(self) -> None:
         """Nothing to do: torch takes every batch size as it comes."""
+
+
+def _to_numpy(output: torch.Tensor) -> Array:
+    # numpy has no bfloat16; and what comes out must not depend on what it was computed in.
+    plain = output.float() if output.dtype == torch.bfloat16 else output
+    return plain.contiguous().cpu().numpy()
 
 
 def _device_name(settings: RuntimeSettings) -> str:

@@ -1,0 +1,218 @@
+"""What is installed, present and missing, and what to do about it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from av.codec.codec import UnknownCodecError
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from streamer import __version__
+from streamer.media.encoders import ENCODERS
+from weights.session import Precision, Runtime, RuntimeSettings, WeightsError, open_session
+from weights.store import Store, StoreSettings
+
+PACKAGES = ("av", "openvino", "torch", "numpy", "scipy", "opencv-python-headless", "safetensors")
+NEEDED_DECODERS = ("h264", "hevc", "vp9", "av1", "aac")
+NEEDED_WEIGHTS = ("mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet", "facelane-transformer", "facelane-frequency")
+LOW_DISK_BYTES = 1 << 30
+GIB = 1 << 30
+
+
+class State(Enum):
+    """How grave a finding is. Only BAD keeps the main job from running."""
+
+    GOOD = "ok"
+    NOTE = "note"
+    BAD = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the answer. `advice` says what to do, and is empty where nothing is to be done."""
+
+    topic: str
+    name: str
+    state: State
+    value: str
+    advice: str = ""
+
+
+def examine(runtime: RuntimeSettings | None = None, weights: StoreSettings | None = None) -> list[Finding]:
+    """Looks at everything that the main job needs: opens a small session on each runtime, fetches nothing."""
+    wanted = runtime or RuntimeSettings()
+    parts: Iterable[Callable[[], Iterator[Finding]]] = (
+        _versions,
+        _processor,
+        lambda: _runtimes(wanted),
+        lambda: _weights(Store(weights)),
+        _codecs,
+        lambda: _places(Store(weights).folder),
+    )
+    return [finding for part in parts for finding in part()]
+
+
+def can_process(findings: Sequence[Finding]) -> bool:
+    """Whether the main job can run."""
+    return all(finding.state is not State.BAD for finding in findings)
+
+
+def render(findings: Sequence[Finding], console: Console) -> None:
+    """Prints the findings as a plain table, and below it what there is to do."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("what", "", "state", "found"):
+        table.add_column(heading, overflow="fold")
+    topic = ""
+    for finding in findings:
+        shown = finding.topic if finding.topic != topic else ""
+        topic = finding.topic
+        table.add_row(shown, finding.name, _colored(finding.state), Text(finding.value))
+    console.print(table)
+    for finding in findings:
+        if finding.advice:
+            console.print(Text.assemble(f"{finding.name}: ", finding.advice), soft_wrap=True)
+
+
+def main_table(
+    console: Console, *, runtime: RuntimeSettings | None = None, weights: StoreSettings | None = None
+) -> int:
+    """Examines, prints, and returns the exit code: 0 if the main job can run, else 1."""
+    findings = examine(runtime, weights)
+    render(findings, console)
+    return 0 if can_process(findings) else 1
+
+
+def _colored(state: State) -> Text:
+    return Text(state.value, style={State.GOOD: "green", State.NOTE: "yellow", State.BAD: "bold red"}[state])
+
+
+def _versions() -> Iterator[Finding]:
+    yield Finding("versions", "facelane", State.GOOD, __version__)
+    yield Finding("versions", "python", State.GOOD, f"{platform.python_version()} on {platform.platform()}")
+    for name in PACKAGES:
+        try:
+            yield Finding("versions", name, State.GOOD, importlib.metadata.version(name))
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding("versions", name, State.BAD, "not installed", "install Facelane anew with its requirements")
+    yield Finding("versions", "ffmpeg", State.GOOD, str(av.ffmpeg_version_info))
+
+
+def _processor() -> Iterator[Finding]:
+    able = torch.cpu.get_capabilities()
+    kinds = [name for name in ("amx_bf16", "avx512_bf16", "avx512_f", "avx2", "bf16", "neon") if able.get(name)]
+    bfloat16 = any("bf16" in kind for kind in kinds)
+    name = f"{able.get('cpu_name', 'unknown')}, {os.cpu_count()} cores: {' '.join(kinds)}"
+    yield Finding("processor", "cpu", State.GOOD, name)
+    advice = "" if bfloat16 else "networks run in float32 here, two to four times slower; nothing else changes"
+    value = "in hardware" if bfloat16 else "not in hardware"
+    yield Finding("processor", "bfloat16", State.GOOD if bfloat16 else State.NOTE, value, advice)
+    if torch.cuda.is_available():
+        yield Finding("processor", "cuda", State.GOOD, torch.cuda.get_device_name(0))
+    else:
+        yield Finding("processor", "cuda", State.GOOD, "none; the processor does the work")
+
+
+class _Probe(torch.nn.Module):
+    """The least that a session can run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = self.layer(images.permute(0, 3, 1, 2).to(torch.float32) / 255)
+        return result
+
+
+def _runtimes(wanted: RuntimeSettings) -> Iterator[Finding]:
+    yield _runtime("as set", wanted, failure=State.BAD)
+    runtimes: tuple[Runtime, ...] = ("openvino", "torch")
+    precisions: tuple[Precision, ...] = ("float32", "bfloat16")
+    for runtime in runtimes:
+        for precision in precisions:
+            settings = RuntimeSettings(device="cpu", runtime=runtime, precision=precision)
+            yield _runtime(f"{runtime} {precision}", settings, failure=State.NOTE)
+
+
+def _runtime(name: str, settings: RuntimeSettings, *, failure: State) -> Finding:
+    try:
+        session = open_session(_Probe(), weights=None, input_shape=(1, 16, 16, 3), settings=settings)
+        session.run(np.zeros((1, 16, 16, 3), np.uint8))
+    except (WeightsError, RuntimeError) as error:
+        advice = "change [runtime] in the settings" if failure is State.BAD else ""
+        return Finding("runtimes", name, failure, str(error).splitlines()[0], advice)
+    taken = session.taken
+    return Finding("runtimes", name, State.GOOD, f"{taken.runtime} on {taken.device} in {taken.precision}")
+
+
+def _weights(store: Store) -> Iterator[Finding]:
+    fetch = "is fetched on first use, which needs the package index once"
+    for name in NEEDED_WEIGHTS:
+        if name not in store.entries:
+            yield Finding("weights", name, State.BAD, "not in the manifest", "install Facelane anew")
+            continue
+        try:
+            path = store.present(name)
+        except WeightsError as error:
+            yield Finding("weights", name, State.BAD, "damaged", str(error))
+            continue
+        if path is not None:
+            yield Finding("weights", name, State.GOOD, str(path))
+        elif store.offline:
+            yield Finding("weights", name, State.BAD, "not here", f"offline is set, but it {fetch}")
+        else:
+            yield Finding("weights", name, State.NOTE, "not here yet", fetch)
+
+
+def _codecs() -> Iterator[Finding]:
+    lacking = [name for name in NEEDED_DECODERS if not _has_codec(name, "r")]
+    advice = "install the av package from its wheel; films of these kinds can't be read" if lacking else ""
+    state = State.NOTE if lacking else State.GOOD
+    yield Finding("codecs", "decoders", state, f"no {', '.join(lacking)}" if lacking else "all common ones", advice)
+    for name, encoder in ENCODERS.items():
+        if _has_codec(encoder.name, "w"):
+            yield Finding("codecs", name, State.GOOD, encoder.name)
+            continue
+        # The default codec's absence stops the main job; any other only takes away a choice.
+        state = State.BAD if name == "h264" else State.NOTE
+        yield Finding("codecs", name, state, f"no {encoder.name}", "install the av package from its wheel")
+
+
+def _has_codec(name: str, mode: str) -> bool:
+    try:
+        av.Codec(name, "w" if mode == "w" else "r")
+    except UnknownCodecError:
+        return False
+    return True
+
+
+def _places(cache: Path) -> Iterator[Finding]:
+    yield _place("temporary files", Path(tempfile.gettempdir()))
+    yield _place("weights cache", cache)
+    yield _place("this folder", Path.cwd())
+
+
+def _place(name: str, path: Path) -> Finding:
+    nearest = next(folder for folder in (path, *path.parents) if folder.exists())
+    free = shutil.disk_usage(nearest).free
+    value = f"{path}: {free / GIB:.1f} GiB free"
+    if not os.access(nearest, os.W_OK):
+        return Finding(
+            "places", name, State.NOTE, f"{value}, not writeable", "choose another folder, or its owner's leave"
+        )
+    if free < LOW_DISK_BYTES:
+        return Finding("places", name, State.NOTE, value, "make room: a film of an hour takes about 1 GiB")
+    return Finding("places", name, State.GOOD, value)
