@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from blending.patch import Image
 
-# The FFHQ template as facexlib states it for 512 px, enlarged 1.18 times about the face so that fewer pixels go to hair and
-# wall: forehead to chin spans about 0.07 to 0.92 of the crop's height, the face box about 0.60 of its width.
+# The FFHQ template as facexlib states it for 512 px, enlarged 1.18 times about the face so that fewer pixels go to
+# hair and wall: forehead to chin spans about 0.07 to 0.92 of the crop's height, the face box about 0.60 of its width.
 TEMPLATE = np.array(
     [[0.3544, 0.4099], [0.6446, 0.4105], [0.5011, 0.5806], [0.3735, 0.7129], [0.6312, 0.7123]], dtype=np.float64
 )
@@ -53,7 +53,8 @@ def compose(outer: npt.NDArray[np.float64], inner: npt.NDArray[np.float64]) -> n
 
 
 def scaling(factor: float) -> npt.NDArray[np.float64]:
-    """The (2, 3) map from an image's pixels to those of the same image resized by `factor`, as cv2.resize places them."""
+    """The (2, 3) map from an image's pixels to those of the same image resized by `factor`, as cv2.resize places
+    them."""
     shift = (factor - 1.0) / 2.0
     return np.array([[factor, 0.0, shift], [0.0, factor, shift]])
 
@@ -71,6 +72,6 @@ def crop(image: Image, to_crop: npt.NDArray[np.float64], size: int) -> Image:
         whole = image[: height * factor, : width * factor]
         image = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
         to_crop = compose(to_crop, invert(scaling(1.0 / factor)))
-    return cv2.warpAffine(
-        image, to_crop, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    ).astype(np.uint8, copy=False)
+    return cv2.warpAffine(image, to_crop, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE).astype(
+        np.uint8, copy=False
+    )

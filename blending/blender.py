@@ -34,9 +34,10 @@ class BlendingError(Exception):
 class BlendSettings:
     """How patches are laid over the background.
 
-    `channels`: "luma" takes brightness only and leaves all colour to the background, in a third of the time. `color_match`: 0 keeps
-    the patch's broad light and colour, 1 takes the background's. `feather`: the share, above 0 and up to 1, of the ring around
-    the face over which the patch gives way; smaller is harder. Raises BlendingError where a value makes no sense.
+    `channels`: "luma" takes brightness only and leaves all colour to the background, in a third of the time.
+    `color_match`: 0 keeps the patch's broad light and colour, 1 takes the background's. `feather`: the share, above 0
+    and up to 1, of the ring around the face over which the patch gives way; smaller is harder. Raises BlendingError
+    where a value makes no sense.
     """
 
     method: Method = "multiband"
@@ -54,8 +55,8 @@ class BlendSettings:
 
 
 class Blender(Protocol):
-    """Lays patches over a background, (h, w, 3) uint8 RGB, and returns a new picture of its size. It never writes into what it
-    is given, and outside the patches' masks the pixels are the background's own, bit for bit."""
+    """Lays patches over a background, (h, w, 3) uint8 RGB, and returns a new picture of its size. It never writes
+    into what it is given, and outside the patches' masks the pixels are the background's own, bit for bit."""
 
     def blend(self, background: Image, patches: Sequence[Patch]) -> Image: ...
 
@@ -67,10 +68,11 @@ def make_blender(settings: BlendSettings) -> Blender:
 
 @dataclass(frozen=True, slots=True)
 class _DifferenceBlender:
-    """All methods here are linear in the difference of patch and background: each turns it, under the mask, into what is added.
+    """All methods here are linear in the difference of patch and background: each turns it, under the mask, into what
+    is added.
 
-    The finest octave is cross-faded by the mask alone, as the finest band of a pyramid is; the method gets the difference at
-    half size, where it costs a quarter and, one octave being taken out, loses nothing.
+    The finest octave is cross-faded by the mask alone, as the finest band of a pyramid is; the method gets the
+    difference at half size, where it costs a quarter and, one octave being taken out, loses nothing.
     """
 
     settings: BlendSettings

@@ -24,7 +24,8 @@ def low_frequencies(difference: Planes, weight: Planes) -> Planes:
     total = _blur(mean * _against(mass, mean))
     # The floor lets the estimate fade to 0 far from the face, where nothing is known and nothing is taken.
     smooth = total / (_against(_blur(mass), total) + np.float32(1e-3))
-    # Bicubic to a grid fine enough that the kinks of the last, bilinear step do not show; all in one would cost 7 times more.
+    # Bicubic to a grid fine enough that the kinks of the last, bilinear step do not show; all in one would cost 7
+    # times more.
     fine = cv2.resize(smooth, (min(width, 4 * grid[0]), min(height, 4 * grid[1])), interpolation=cv2.INTER_CUBIC)
     return np.asarray(cv2.resize(fine, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 

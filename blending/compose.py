@@ -11,8 +11,8 @@ from blending.patch import Patch
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A rectangle of the frame and the patches (indices, ascending) that lie in it. `x0` and `y0` are even, `x1` and `y1`
-    even or the frame's own edge, so that it is whole in 4:2:0 chroma."""
+    """A rectangle of the frame and the patches (indices, ascending) that lie in it. `x0` and `y0` are even, `x1` and
+    `y1` even or the frame's own edge, so that it is whole in 4:2:0 chroma."""
 
     x0: int
     y0: int
@@ -43,7 +43,8 @@ def _aligned(bounds: Bounds, index: int, *, width: int, height: int, margin: int
 
 
 def _absorb(found: list[Region], region: Region) -> list[Region]:
-    """`found` with `region` in it, merged with whatever it overlaps; a merged region may overlap more, hence the loop."""
+    """`found` with `region` in it, merged with whatever it overlaps; a merged region may overlap more, hence the
+    loop."""
     while True:
         apart = [other for other in found if not _overlap(region, other)]
         if len(apart) == len(found):

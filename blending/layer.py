@@ -20,8 +20,8 @@ _PRESHRINK_BELOW = 0.75
 _BICUBIC_ABOVE = 1.5
 """Scale from which the grid of bilinear interpolation would show."""
 _SHARPEN = np.array([-1.0, 14.0, -1.0], np.float32) / 12.0
-"""Makes up for what bilinear interpolation softens on average over all positions between pixels. Near scale 1 the two come
-within 0.4 dB of bicubic warping (faces, turned by 3 degrees) in 40 % of its time."""
+"""Makes up for what bilinear interpolation softens on average over all positions between pixels. Near scale 1 the two
+come within 0.4 dB of bicubic warping (faces, turned by 3 degrees) in 40 % of its time."""
 _DECISIVE = 6
 """Power of the priorities: how narrow the border between overlapping faces is."""
 
@@ -31,7 +31,8 @@ class Layer:
     """A patch with its rectangle `bounds` of the background and its `mask`, of which
 
     `weight` and `fade` are the planes in the rectangle, (ceil(h / 2), ceil(w / 2)) float32: at every other pixel, as
-    cv2.pyrDown takes them. They are so smooth that nothing is lost, and a warp at half size takes a quarter of the time.
+    cv2.pyrDown takes them. They are so smooth that nothing is lost, and a warp at half size takes a quarter of the
+    time.
     """
 
     patch: Patch
@@ -57,8 +58,8 @@ class Layer:
 
 
 def layers(patches: Sequence[Patch], *, width: int, height: int, feather: float) -> list[Layer]:
-    """The layers of the patches that touch a `width` x `height` background, their weights shared out where they overlap,
-    so that no pixel takes more than one face whole and every border between two faces is smooth."""
+    """The layers of the patches that touch a `width` x `height` background, their weights shared out where they
+    overlap, so that no pixel takes more than one face whole and every border between two faces is smooth."""
     apart = [_layer(patch, width=width, height=height, feather=feather) for patch in patches]
     inside = [layer for layer in apart if layer is not None]
     return [_shared(layer, [other for other in inside if other is not layer]) for layer in inside]
@@ -68,8 +69,8 @@ def _layer(patch: Patch, *, width: int, height: int, feather: float) -> Layer | 
     x0, y0, x1, y1 = footprint(patch)
     if x0 >= width or y0 >= height or x1 <= 0 or y1 <= 0:
         return None
-    # A face partly outside keeps its whole rectangle, so that no method meets a border at the frame's edge; one far larger
-    # than the frame is cut, so that memory stays bounded.
+    # A face partly outside keeps its whole rectangle, so that no method meets a border at the frame's edge; one far
+    # larger than the frame is cut, so that memory stays bounded.
     bounds = max(x0, -width), max(y0, -height), min(x1, 2 * width), min(y1, 2 * height)
     mask = face_mask(patch.image.shape[0], feather)
     here = _half_warp(mask, patch, bounds)

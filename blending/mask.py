@@ -28,10 +28,11 @@ _ROUNDNESS = 2.6
 def face_mask(size: int, feather: float) -> Planes:
     """The mask of a `size` px patch: (size, size, 4) float32, not writeable.
 
-    Its planes are: `weight`, 1 on the face and 0 outside the patch's share; `fade`, 1 wherever `weight` is above 0 and 0 from the
-    outer oval on, which ends what a method spreads beyond `weight`; `depth`, 1 at the centre and 0 from the outer oval on; and
-    one of zeros, since OpenCV warps four planes in half the time of three. `feather`, above 0 and up to 1, is the share
-    of the ring between the two ovals over which `weight` falls; `fade` takes what is left of it, outside.
+    Its planes are: `weight`, 1 on the face and 0 outside the patch's share; `fade`, 1 wherever `weight` is above 0
+    and 0 from the outer oval on, which ends what a method spreads beyond `weight`; `depth`, 1 at the centre and 0
+    from the outer oval on; and one of zeros, since OpenCV warps four planes in half the time of three. `feather`,
+    above 0 and up to 1, is the share of the ring between the two ovals over which `weight` falls; `fade` takes what
+    is left of it, outside.
     """
     inner, outer = _radius(size, _INNER), _radius(size, _OUTER)
     # 0 on the outer oval, 1 on the inner one, and even in between along each ray.
@@ -61,7 +62,8 @@ def _outline(size: int) -> npt.NDArray[np.float64]:
     angle = np.linspace(0.0, 2.0 * np.pi, 64, endpoint=False)
     circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     oval = np.sign(circle) * np.abs(circle) ** (2.0 / _ROUNDNESS)
-    return (np.array(_CENTRE) + 1.002 * np.array(_OUTER) * oval) * size - 0.5
+    points: npt.NDArray[np.float64] = (np.array(_CENTRE) + 1.002 * np.array(_OUTER) * oval) * size - 0.5
+    return points
 
 
 def _radius(size: int, half_axes: tuple[float, float]) -> npt.NDArray[np.float64]:

@@ -1,7 +1,7 @@
 """Multi-band blending (Burt and Adelson 1983, "A multiresolution spline with application to image mosaics").
 
-Each octave of the picture crosses over its own width: broad light slowly, fine detail at once. The blend is linear, so it is done
-on the difference of patch and background, with one pyramid in the place of two.
+Each octave of the picture crosses over its own width: broad light slowly, fine detail at once. The blend is linear,
+so it is done on the difference of patch and background, with one pyramid in the place of two.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _MOST_LEVELS = 7
 
 
 def multiband(difference: Planes, weight: Planes) -> Planes:
-    """What to add to the background, by bands; `difference` is (h, w) or (h, w, 3), `weight` (h, w) from 0 to 1. The result
-    takes the place of `difference`: fresh memory for every band costs more than the bands."""
+    """What to add to the background, by bands; `difference` is (h, w) or (h, w, 3), `weight` (h, w) from 0 to 1. The
+    result takes the place of `difference`: fresh memory for every band costs more than the bands."""
     return _blend(difference, weight, levels=levels_for(min(weight.shape)))
 
 

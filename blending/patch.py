@@ -43,7 +43,7 @@ class Patch:
     @property
     def side(self) -> float:
         """Side of the patch as it lies in the background, in pixels."""
-        return self.image.shape[0] * self.scale
+        return float(self.image.shape[0]) * self.scale
 
     def shifted(self, dx: float, dy: float) -> Patch:
         """The same patch, moved by (`dx`, `dy`) pixels of the background; the image is shared."""

@@ -23,8 +23,11 @@ from blending.patch import Planes
 
 
 def poisson(difference: Planes, weight: Planes) -> Planes:
-    """What to add to the background, as new planes; `difference` is (h, w) or (h, w, 3), `weight` (h, w) and 0 along its border."""
-    planes = difference[None] if difference.ndim == 2 else np.stack(cv2.split(difference)).astype(np.float32, copy=False)
+    """What to add to the background, as new planes; `difference` is (h, w) or (h, w, 3), `weight` (h, w) and 0 along
+    its border."""
+    planes = (
+        difference[None] if difference.ndim == 2 else np.stack(cv2.split(difference)).astype(np.float32, copy=False)
+    )
     curvature = _laplacian(weight)
     result = np.empty_like(planes)
     for channel, plane in enumerate(planes):
