@@ -8,18 +8,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from blending.blender import BlendSettings
+from blending.blender import BlendingError, BlendSettings
 from experts.background import BackgroundSettings
 from experts.catalog import ExpertSettings
+from experts.contract import ExpertError
 from routing.router import RoutingSettings
 from streamer.errors import UsageError
 from streamer.media.encoders import EncodeSettings
+from streamer.media.source import SourceSettings
 from streamer.settings_tree import build, merge, parse_word
 from weights.session import RuntimeSettings
 from weights.store import StoreSettings
 
 PREFIX = "FACELANE_"
 CONFIG_VARIABLE = "FACELANE_CONFIG"
+# These name places, not settings: the settings file, the folder of weights, the folder of test data.
+RESERVED = (CONFIG_VARIABLE, "FACELANE_WEIGHTS", "FACELANE_SHARED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class Settings:
     """`scale`: how many times wider and higher the output is. The rest belongs to the rooms."""
 
     scale: Literal[1, 2, 4] = 2
+    source: SourceSettings = field(default_factory=SourceSettings)
     routing: RoutingSettings = field(default_factory=RoutingSettings)
     experts: ExpertSettings = field(default_factory=ExpertSettings)
     background: BackgroundSettings = field(default_factory=BackgroundSettings)
@@ -48,7 +53,10 @@ def load_settings(
     source = path or (Path(named) if named else None)
     table = _read(source) if source else {}
     table = merge(table, _from_environment(environment))
-    return build(Settings, merge(table, overrides))
+    try:
+        return build(Settings, merge(table, overrides))
+    except (BlendingError, ExpertError) as error:
+        raise UsageError(f"setting: {error}") from error
 
 
 def _read(path: Path) -> dict[str, object]:
@@ -64,7 +72,7 @@ def _read(path: Path) -> dict[str, object]:
 def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
     table: dict[str, object] = {}
     for name, word in environment.items():
-        if not name.startswith(PREFIX) or name == CONFIG_VARIABLE:
+        if not name.startswith(PREFIX) or name in RESERVED:
             continue
         path = name.removeprefix(PREFIX).lower().split("__")
         value = parse_word(Settings, path, word)

@@ -186,7 +186,7 @@ class Pipeline:
         before = to_rgb(canvas, frame.color, area)
         mine = [patches[i].shifted(-place.x0, -place.y0) for i in place.patches]
         after = self._blender.blend(before, mine)
-        paste_delta(canvas, frame.color, area, before, after)
+        paste_delta(canvas, frame.color, area, before=before, after=after)
 
     @staticmethod
     def _framed(frame: Frame, canvas: Planes) -> Frame:

@@ -9,9 +9,9 @@ from streamer.report import RunTally
 
 
 class ProgressBar:
-    """Shows how far a run is; without a frame count only what is done. Draws nothing where `console` is no terminal."""
+    """Shows how far a run is; without a frame count only what is done. Draws nothing without a console, or where that is no terminal."""
 
-    def __init__(self, console: Console, total_frames: int | None) -> None:
+    def __init__(self, console: Console | None, total_frames: int | None) -> None:
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -21,7 +21,7 @@ class ProgressBar:
             TextColumn("{task.fields[faces]} face(s) now, {task.fields[seen]} seen"),
             console=console,
             transient=True,
-            disable=not console.is_terminal,
+            disable=console is None or not console.is_terminal,
         )
         self._task: TaskID = self._progress.add_task("frames", total=total_frames, fps=0.0, faces=0, seen=0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -30,13 +31,13 @@ class RunTally:
     """Counts and durations of one run; memory doesn't grow with its length, but for the ids of its tracks."""
 
     frames: int = 0
-    first_seconds: float | None = None
     lanes: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     degraded: Counter[str] = field(default_factory=Counter)
     stages: dict[str, DurationSketch] = field(default_factory=dict)
     tracks: dict[str, set[int]] = field(default_factory=lambda: {lane.value: set() for lane in Lane})
     faces_now: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, report: FrameReport) -> None:
         self.frames += 1
@@ -50,7 +51,9 @@ class RunTally:
             self.add_stage(stage, seconds)
 
     def add_stage(self, stage: str, seconds: float) -> None:
-        self.stages.setdefault(stage, DurationSketch()).add(seconds)
+        """From any thread: decoding and encoding tell of themselves."""
+        with self._lock:
+            self.stages.setdefault(stage, DurationSketch()).add(seconds)
 
     @property
     def track_count(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from streamer.frame import Frame, Plane
 from streamer.media.caption import plate, stamp, yuv_of
 from streamer.media.encoders import EncodeSettings
 from streamer.media.info import SourceInfo
+from streamer.media.ports import ignore
 from streamer.media.sink import FileSink
 
 _BEFORE = "original, scaled"
@@ -57,12 +59,20 @@ class ComparisonSink:
     They are whole before any of them gets its name.
     """
 
-    def __init__(self, path: Path, info: SourceInfo, settings: EncodeSettings, *, overwrite: bool) -> None:
-        """Raises what `FileSink` raises, for any of the three; nothing is left behind then."""
+    def __init__(
+        self,
+        path: Path,
+        info: SourceInfo,
+        settings: EncodeSettings,
+        *,
+        overwrite: bool,
+        on_encoded: Callable[[float], None] = ignore,
+    ) -> None:
+        """`on_encoded` is told the seconds for each frame of each film, on three threads. Raises what `FileSink` raises, for any of the three; nothing is left behind then."""
         made: list[FileSink] = []
         try:
             for name in (path, named(path, "baseline"), named(path, "side-by-side")):
-                made.append(FileSink(name, info, settings, overwrite=overwrite))
+                made.append(FileSink(name, info, settings, overwrite=overwrite, on_encoded=on_encoded))
         except Exception:
             for sink in made:
                 sink.discard()

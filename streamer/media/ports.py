@@ -29,3 +29,7 @@ class FrameSink(Protocol):
     async def finish(self) -> None: ...
 
     async def aclose(self) -> None: ...
+
+
+def ignore(_seconds: float) -> None:
+    """The default of whoever could be told how long something took."""

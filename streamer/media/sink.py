@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +23,7 @@ from streamer.media.demux import file_url
 from streamer.media.encoders import EncodeSettings, check_fits
 from streamer.media.info import SourceInfo
 from streamer.media.mux import StreamCopier
+from streamer.media.ports import ignore
 from streamer.media.target import Target, writing
 from streamer.media.video_track import VideoTrack
 
@@ -181,8 +183,13 @@ class FileSink:
         *,
         overwrite: bool,
         copy_streams: bool = True,
+        on_encoded: Callable[[float], None] = ignore,
     ) -> None:
-        """Raises what `FileWriter` raises."""
+        """`on_encoded` is told the seconds that each frame took to be made, encoded and written, on the sink's thread.
+
+        Raises what `FileWriter` raises.
+        """
+        self._on_encoded = on_encoded
         self._writer = FileWriter(path, info, settings, overwrite=overwrite, copy_streams=copy_streams)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"encode-{path.name}")
         self._queue: deque[Future[None]] = deque()
@@ -205,7 +212,12 @@ class FileSink:
         """As `send`, of a frame that is made on the sink's thread."""
         while self._queue and (len(self._queue) >= _QUEUE_FRAMES or self._queue[0].done()):
             await _result(self._queue.popleft())
-        self._queue.append(self._thread.submit(lambda: self._writer.write(make())))
+        self._queue.append(self._thread.submit(self._write, make))
+
+    def _write(self, make: Callable[[], Frame]) -> None:
+        started = time.perf_counter()
+        self._writer.write(make())
+        self._on_encoded(time.perf_counter() - started)
 
     async def finish(self) -> None:
         """Write the rest and give the film its name."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from streamer.frame import Frame
 from streamer.media.decode import SourceCounters
 from streamer.media.info import SourceInfo
-from streamer.media.ports import EndOfStream
+from streamer.media.ports import EndOfStream, ignore
 from streamer.media.reader import FileReader
 
 logger = logging.getLogger(__name__)
@@ -37,7 +39,10 @@ class FileSource:
     Raises what `FileReader` raises, here or from `recv`. `recv` is for one task at a time.
     """
 
-    def __init__(self, path: Path, settings: SourceSettings | None = None) -> None:
+    def __init__(
+        self, path: Path, settings: SourceSettings | None = None, *, on_decoded: Callable[[float], None] = ignore
+    ) -> None:
+        """`on_decoded` is told the seconds that each frame took to be read and decoded, on the decoding thread."""
         self._settings = settings or SourceSettings()
         self._reader = FileReader(path, threads=self._settings.decoder_threads)
         self._room = threading.Semaphore(self._settings.queue_frames)
@@ -45,6 +50,13 @@ class FileSource:
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
         self._end: Exception | None = None
+        self._on_decoded = on_decoded
+        self._frames = 0
+
+    @property
+    def frames(self) -> int:
+        """Frames decoded and handed over so far."""
+        return self._frames
 
     @property
     def info(self) -> SourceInfo:
@@ -102,13 +114,22 @@ class FileSource:
         """Runs on the decoding thread: one hand-over a frame, and none without room for it."""
         last: Exception = EndOfStream()
         try:
-            for frame in self._reader:
+            for frame in self._timed():
                 self._room.acquire()
                 if not self._hand_over(loop, frame):
                     return
+                self._frames += 1
         except Exception as error:  # whatever it is, it is raised by recv
             last = error
         self._hand_over(loop, last)
+
+    def _timed(self) -> Iterator[Frame]:
+        """The reader's frames; only the time inside the reader counts as decoding."""
+        started = time.perf_counter()
+        for frame in self._reader:
+            self._on_decoded(time.perf_counter() - started)
+            yield frame
+            started = time.perf_counter()
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop, item: Frame | Exception) -> bool:
         """Whether anybody still wants what comes."""
