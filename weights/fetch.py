@@ -9,7 +9,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import IO
 
@@ -50,8 +50,11 @@ def _download(link: str, path: Path, *, source: ArchiveMember, places: Places) -
     try:
         with places.open(link) as response, path.open("wb") as file:
             digest = _copy(response, file)
+            rest = response.length if isinstance(response, HTTPResponse) else 0
     except (OSError, HTTPException) as error:
         raise WeightsError(reason_of(error), retryable=True) from error
+    if rest:
+        raise WeightsError("the connection broke off", retryable=True)
     if digest != source.sha256:
         raise WeightsError("it came with other bytes than the manifest's SHA-256 stands for", retryable=True)
 

@@ -123,7 +123,11 @@ class Places:
         if parts.username:
             pair = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
             request.add_header("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")
-        response: IO[bytes] = self._opener.open(request, timeout=self._settings.timeout_seconds)
+        try:
+            response: IO[bytes] = self._opener.open(request, timeout=self._settings.timeout_seconds)
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise
         return response
 
     def _listed(self, place: str) -> list[str]:

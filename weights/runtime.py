@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
@@ -52,3 +53,12 @@ class Session(Protocol):
     def prepare(self) -> None:
         """Does now what the first calls would have to wait for."""
         ...
+
+
+def check_input(array: Array, shape: tuple[int | None, ...], *, dtype: np.dtype[Any]) -> None:
+    """Raises ValueError unless `array` is of that type and shape, in which None stands for any extent."""
+    fits = array.ndim == len(shape) and all(
+        wanted in (None, extent) for wanted, extent in zip(shape, array.shape, strict=True)
+    )
+    if not fits or array.dtype != dtype:
+        raise ValueError(f"input is {shape} {dtype}, not {array.shape} {array.dtype}")

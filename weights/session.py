@@ -60,7 +60,7 @@ def open_session(
         load_weights(module, weights)
     module.eval().requires_grad_(False)
     if choose_runtime(settings) == "torch":
-        return TorchSession(module, settings=settings, dtype=dtype)
+        return TorchSession(module, input_shape=input_shape, settings=settings, dtype=dtype)
     return OpenVinoSession(module, input_shape=input_shape, settings=settings, dtype=dtype, batches=batches)
 
 

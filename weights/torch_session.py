@@ -7,13 +7,21 @@ import numpy.typing as npt
 import torch
 
 from weights.errors import WeightsError
-from weights.runtime import Array, RuntimeSettings, Taken
+from weights.runtime import Array, RuntimeSettings, Taken, check_input
 
 
 class TorchSession:
     """A module run by torch as it is. bfloat16 is by autocast: inputs, outputs and sensitive sums keep their type."""
 
-    def __init__(self, module: torch.nn.Module, *, settings: RuntimeSettings, dtype: npt.DTypeLike) -> None:
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        *,
+        input_shape: tuple[int | None, ...],
+        settings: RuntimeSettings,
+        dtype: npt.DTypeLike,
+    ) -> None:
+        self._shape = input_shape
         self._device = torch.device(_device_name(settings))
         self._precision = _precision(settings, self._device)
         self._dtype = np.dtype(dtype)
@@ -28,8 +36,7 @@ class TorchSession:
         return Taken(device=name, runtime="torch", precision=str(self._precision).removeprefix("torch."))
 
     def run(self, array: Array) -> tuple[Array, ...]:
-        if array.dtype != self._dtype:
-            raise ValueError(f"input is {self._dtype}, not {array.dtype}")
+        check_input(array, self._shape, dtype=self._dtype)
         tensor = torch.from_numpy(np.require(array, requirements=("C", "W"))).to(self._device)
         reduced = self._precision != torch.float32
         with torch.inference_mode(), torch.autocast(self._device.type, dtype=self._precision, enabled=reduced):
