@@ -20,7 +20,9 @@ CHANNELS: tuple[Channels, ...] = get_args(Channels)
 
 every_method = pytest.mark.parametrize("method", METHODS)
 every_kind = pytest.mark.parametrize(
-    "settings", [BlendSettings(method=m, channels=c) for m in METHODS for c in CHANNELS], ids=lambda s: f"{s.method}-{s.channels}"
+    "settings",
+    [BlendSettings(method=m, channels=c) for m in METHODS for c in CHANNELS],
+    ids=lambda s: f"{s.method}-{s.channels}",
 )
 
 
@@ -39,7 +41,9 @@ def placed(*, angle: float = 0.0, scale: float = 1.0, x: float = 0.0, y: float =
 def cut(background: Image, to_frame: npt.NDArray[np.float64], size: int) -> Image:
     """What a `size` px patch would show if it had been cut from the background."""
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(background, to_frame, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    return np.asarray(
+        cv2.warpAffine(background, to_frame, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8
+    )
 
 
 def covered(shape: tuple[int, ...], patch: Patch) -> npt.NDArray[np.bool_]:
@@ -98,7 +102,7 @@ def test_light_stays_true_to_the_source_while_detail_comes_from_the_patch(method
 @every_kind
 @pytest.mark.parametrize("scale", [0.4, 0.8, 1.0, 1.3, 2.5])
 def test_a_patch_cut_from_the_background_changes_next_to_nothing(settings: BlendSettings, scale: float) -> None:
-    background = texture(300, 320, cell=40)
+    background = np.asarray(cv2.GaussianBlur(texture(300, 320, cell=40), (0, 0), 3.0), np.uint8)
     size = int(180 / scale)
     to_frame = compose(placed(angle=-6, x=70.2, y=60.7), scaling(scale))
     result = make_blender(settings).blend(background, [Patch(cut(background, to_frame, size), to_frame)])
@@ -178,9 +182,13 @@ def test_a_shrunk_patch_does_not_alias() -> None:
     """Stripes finer than the result can hold turn grey; sampled without averaging they would beat."""
     background = np.full((160, 160, 3), 128, np.uint8)
     stripes = np.where(np.arange(400) % 3 < 1, 255, 64).astype(np.uint8)
-    patch = Patch(np.ascontiguousarray(np.broadcast_to(stripes[None, :, None], (400, 400, 3))), placed(scale=0.3, x=20, y=20))
-    result = make_blender(BlendSettings()).blend(background, [patch])
-    assert np.abs(result.astype(int) - 128).max() <= 8
+    patch = Patch(
+        np.ascontiguousarray(np.broadcast_to(stripes[None, :, None], (400, 400, 3))), placed(scale=0.3, x=20, y=20)
+    )
+    sampled = cv2.warpAffine(patch.image, patch.to_frame, (160, 160))[60:100, 60:100]
+    result = make_blender(BlendSettings(color_match=0.0)).blend(background, [patch])[60:100, 60:100]
+    assert sampled.std() > 60
+    assert result.std() < sampled.std() / 5
 
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 1.49, 1.51, 3.0])
@@ -190,8 +198,12 @@ def test_patches_land_where_their_map_says(scale: float) -> None:
     y, x = np.mgrid[:size, :size]
     spot = (0.55 * size, 0.42 * size)
     image = 40 + 200 * np.exp(-((x - spot[0]) ** 2 + (y - spot[1]) ** 2) / (2 * (size / 40) ** 2))
-    patch = Patch(np.repeat(np.rint(image).astype(np.uint8)[..., None], 3, axis=2), placed(angle=10, scale=scale, x=70.3, y=20.8))
-    result = make_blender(BlendSettings(color_match=0.0, method="feather")).blend(np.full((300, 340, 3), 40, np.uint8), [patch])
+    patch = Patch(
+        np.repeat(np.rint(image).astype(np.uint8)[..., None], 3, axis=2), placed(angle=10, scale=scale, x=70.3, y=20.8)
+    )
+    result = make_blender(BlendSettings(color_match=0.0, method="feather")).blend(
+        np.full((300, 340, 3), 40, np.uint8), [patch]
+    )
     excess = result[..., 0].astype(float) - 40
     excess[excess < 60] = 0
     rows, columns = np.indices(excess.shape)
@@ -246,7 +258,8 @@ def test_a_patch_of_strength_0_still_keeps_its_face_from_its_neighbour(method: M
 
 
 def test_the_result_glides_with_the_patch() -> None:
-    """No pumping: moved by a tenth of a pixel at a time, a patch of other light changes the face's mean by under 0.2 levels."""
+    """No pumping: moved by a tenth of a pixel at a time, a patch of other light changes the face's mean by under 0.2
+    levels."""
     background = texture(240, 260, cell=30)
     image = np.clip(texture(160, 160, seed=4).astype(int) + 25, 0, 255).astype(np.uint8)
     blender = make_blender(BlendSettings())

@@ -46,28 +46,28 @@ def test_the_solution_solves_the_equation(size: tuple[int, int]) -> None:
 
 
 def test_it_agrees_with_opencv() -> None:
-    """Within 3 levels at most and 1 on average.
+    """Within 5 levels at most and 0.6 on average, where cloning moves pixels by up to 125.
 
-    seamlessClone shrinks the mask by three pixels before it solves, holds the values of the rectangle's own border, not
-    of half a pixel beyond it, and works on 8-bit pictures; here it gets the same mask, grown by as much.
+    What is left: seamlessClone rounds to 8 bits, weighs each step by one of its ends, not by both, and holds the
+    values of the outermost pixels of the rectangle, not of half a pixel beyond.
     """
     background, patch, mask = scene(200, 220)
-    under, over = np.clip(np.rint(background), 0, 255).astype(np.uint8), np.clip(np.rint(patch), 0, 255).astype(np.uint8)
-    grown = cv2.dilate(mask, np.ones((3, 3), np.uint8), iterations=3)
-    ys, xs = np.nonzero(grown)
-    centre = (int(xs.min() + xs.max() + 1) // 2, int(ys.min() + ys.max() + 1) // 2)
-    theirs = cv2.seamlessClone(over, under, (grown * 255).astype(np.uint8), centre, cv2.NORMAL_CLONE).astype(int)
+    under, over = (np.clip(np.rint(image), 0, 255).astype(np.uint8) for image in (background, patch))
+    # seamlessClone shrinks the mask by three pixels before it solves. The two specks, which that swallows, give it a
+    # rectangle with room around the face, as the mask of a patch has it.
+    theirs_mask = np.asarray(cv2.dilate(mask, np.ones((3, 3), np.uint8), iterations=3) * 255).astype(np.uint8)
+    theirs_mask[12, 12] = theirs_mask[187, 207] = 255
+    theirs = cv2.seamlessClone(over, under, theirs_mask, (110, 100), cv2.NORMAL_CLONE).astype(int)
 
-    # OpenCV solves on the rectangle around the mask.
-    box = (slice(ys.min() - 1, ys.max() + 2), slice(xs.min() - 1, xs.max() + 2))
+    box = (slice(12, 188), slice(12, 208))
     difference = over[box].astype(np.float32) - under[box]
     ours = under.astype(np.float64)
     ours[box] += poisson(difference, np.ascontiguousarray(mask[box]))
 
     error = np.abs(np.clip(np.rint(ours), 0, 255) - theirs)
-    assert np.abs(theirs - under).max() > 40
-    assert error.max() <= 3
-    assert error.mean() < 1
+    assert np.abs(theirs - under).max() > 100
+    assert error.max() <= 5
+    assert error.mean() < 0.6
 
 
 @pytest.mark.parametrize(("side", "levels"), [(1, 0), (8, 0), (15, 0), (16, 1), (160, 4), (320, 5), (5000, 7)])
