@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from streamer.errors import FacelaneError
 from streamer.frame import Frame, Plane
 from streamer.media.caption import plate, stamp, yuv_of
 from streamer.media.encoders import EncodeSettings
@@ -68,12 +69,15 @@ class ComparisonSink:
         overwrite: bool,
         on_encoded: Callable[[float], None] = ignore,
     ) -> None:
-        """`on_encoded` is told the seconds for each frame of each film, on three threads. Raises what `FileSink` raises, for any of the three; nothing is left behind then."""
+        """`on_encoded` is told the seconds for each frame of each film, on three threads.
+
+        Raises what `FileSink` raises, for any of the three; nothing is left behind then.
+        """
         made: list[FileSink] = []
         try:
             for name in (path, named(path, "baseline"), named(path, "side-by-side")):
                 made.append(FileSink(name, info, settings, overwrite=overwrite, on_encoded=on_encoded))
-        except Exception:
+        except FacelaneError:
             for sink in made:
                 sink.discard()
             raise

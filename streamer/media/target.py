@@ -27,18 +27,21 @@ class Target:
         """
         self.path = path.absolute()
         self._overwrite = overwrite
-        _check(self.path, source=source, overwrite=overwrite)
-        self.part = self.path.with_name(f".{self.path.stem}.part-{secrets.token_hex(4)}{self.path.suffix}")
         with writing(self.path):
+            # A link stays a link: what it points to is written.
+            self._final = path.resolve()
+            _check(self.path, source=source, overwrite=overwrite)
+            name = f".{self.path.stem[:40]}.part-{secrets.token_hex(4)}{self.path.suffix}"
+            self.part = self._final.with_name(name)
             os.close(os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
 
     def publish(self) -> None:
         """Give the file its name. Raises OutputExistsError where another file took it meanwhile, not to be replaced."""
         with writing(self.path):
             if self._overwrite:
-                self.part.replace(self.path)
+                self.part.replace(self._final)
             else:
-                _rename_new(self.part, self.path)
+                _rename_new(self.part, self._final)
 
     def discard(self) -> None:
         """Remove what was written; nothing happens where nothing is left."""
@@ -64,8 +67,8 @@ def writing(path: Path) -> Iterator[None]:
 def _check(path: Path, *, source: Path, overwrite: bool) -> None:
     if path.is_dir():
         raise SinkError(f"{path} is a folder: name a file in it")
-    if not path.parent.is_dir():
-        raise SinkError(f"{path.parent} is no folder that exists: make it first")
+    if not path.resolve().parent.is_dir():
+        raise SinkError(f"{path.resolve().parent} is no folder that exists: make it first")
     if not path.exists():
         return
     if source.exists() and path.samefile(source):

@@ -151,7 +151,7 @@ def info_of(path: Path) -> SourceInfo:
             height=video.codec_context.height,
             time_base=video.time_base,
             rate=video.average_rate,
-            start=video.start_time,
+            start=video.start_time or 0,
             duration_seconds=None,
             frame_count=video.frames or None,
             color=ColorSpec(),
