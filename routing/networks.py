@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-import joblib  # type: ignore[import-untyped]  # the package ships no annotations
+import joblib
 import numpy as np
 import numpy.typing as npt
 import torch

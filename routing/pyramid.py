@@ -45,10 +45,10 @@ class Canvas:
         return np.zeros((1, self.height, self.width, 3), np.uint8)
 
     @cached_property
-    def windows(self) -> npt.NDArray[np.int16]:
+    def windows(self) -> npt.NDArray[np.int32]:
         """For every output of the proposal network, row by row, the level that its window lies in, or -1."""
         rows, columns = windows_along(self.height), windows_along(self.width)
-        owner = np.full((rows, columns), -1, np.int16)
+        owner = np.full((rows, columns), -1, np.int32)
         for index, level in enumerate(self.levels):
             row, column = level.y // PNET_STRIDE, level.x // PNET_STRIDE
             owner[row : row + windows_along(level.height), column : column + windows_along(level.width)] = index

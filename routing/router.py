@@ -55,6 +55,7 @@ class Router:
         self._tracker = Tracker(settings.tracker)
         self._scene = SceneCut()
         self._memories: dict[int, _Memory] = {}
+        self._shown: frozenset[int] = frozenset()
         self._size = (0, 0)
         self._until_detection = 0
 
@@ -101,16 +102,22 @@ class Router:
         self._until_detection = self._settings.tracker.detect_every - 1
 
     def _follow(self, image: Image, seconds: float) -> None:
+        """Faces where they are expected; all of the image when one has just gone from there."""
         tracks = self._tracker.tracks
         boxes = [track.expected(seconds) for track in tracks]
         found = self._detector.detect_at(image, boxes)
+        if any(face is None and track.id in self._shown for track, face in zip(tracks, found, strict=True)):
+            self._detect(image, seconds)
+            return
         self._tracker.follow(zip(tracks, found, strict=True), seconds=seconds)
         self._until_detection -= 1
 
     def _gate(self, image: Image, seconds: float) -> tuple[Route, ...]:
+        faces = self._tracker.faces(seconds=seconds)
+        self._shown = frozenset(face.track_id for face in faces)
         alive = {track.id for track in self._tracker.tracks}
         self._memories = {key: memory for key, memory in self._memories.items() if key in alive}
-        return tuple(self._route(image, face, seconds) for face in self._tracker.faces(seconds=seconds))
+        return tuple(self._route(image, face, seconds) for face in faces)
 
     def _route(self, image: Image, face: Face, seconds: float) -> Route:
         memory = self._memories.setdefault(face.track_id, _Memory())

@@ -1,23 +1,37 @@
-"""Non-maximum suppression over arrays of boxes."""
+"""Non-maximum suppression over arrays of boxes, (N, 4) x0, y0, x1, y1.
+
+A box goes when it shares too much with one of higher score that stays.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
-
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 Boxes = npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float32]
-Share = Literal["union", "smaller"]
+Indices = npt.NDArray[np.intp]
 
 
-def suppress(boxes: Boxes, scores: Scores, *, overlap: float, of: Share) -> npt.NDArray[np.intp]:
-    """Indices of the boxes that stay, best score first.
+def suppress(boxes: Boxes, scores: Scores, *, overlap: float) -> Indices:
+    """Indices of the boxes that stay, best first; `overlap`: the largest intersection over union of two that do."""
+    return suppress_by_group(boxes, scores, np.zeros(len(boxes), np.int32), overlap=overlap)
 
-    `boxes`: (N, 4) x0, y0, x1, y1. A box goes when it shares more than `overlap` with a better one that stays: of the two
-    boxes' union, or of the smaller box, which also takes a box that lies inside another.
-    """
+
+def suppress_by_group(boxes: Boxes, scores: Scores, groups: npt.NDArray[np.int32], *, overlap: float) -> Indices:
+    """As `suppress`, but boxes of different groups leave each other alone."""
+    if not len(boxes):
+        return np.empty(0, np.intp)
+    corner_and_size = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
+    # OpenCV's annotations know lists only; arrays go through without being copied.
+    kept = cv2.dnn.NMSBoxesBatched(corner_and_size, scores, groups, 0.0, overlap)  # type: ignore[arg-type]
+    return np.asarray(kept, np.intp)
+
+
+def suppress_nested(boxes: Boxes, scores: Scores, *, overlap: float) -> Indices:
+    """Indices of the boxes that stay, best first; `overlap`: the largest share of the smaller of two that do, so that a
+    box inside another goes whatever their sizes."""
     x0, y0, x1, y1 = boxes.T
     areas = (x1 - x0) * (y1 - y0)
     rest = np.argsort(-scores, kind="stable")
@@ -25,24 +39,8 @@ def suppress(boxes: Boxes, scores: Scores, *, overlap: float, of: Share) -> npt.
     while rest.size:
         best, rest = int(rest[0]), rest[1:]
         kept.append(best)
-        shared_width = np.minimum(x1[best], x1[rest]) - np.maximum(x0[best], x0[rest])
-        shared_height = np.minimum(y1[best], y1[rest]) - np.maximum(y0[best], y0[rest])
-        shared = np.maximum(shared_width, 0.0) * np.maximum(shared_height, 0.0)
-        if of == "union":
-            whole = areas[best] + areas[rest] - shared
-        else:
-            whole = np.minimum(areas[best], areas[rest])
-        rest = rest[shared <= overlap * whole]
+        width = np.minimum(x1[best], x1[rest]) - np.maximum(x0[best], x0[rest])
+        height = np.minimum(y1[best], y1[rest]) - np.maximum(y0[best], y0[rest])
+        shared = np.maximum(width, 0.0) * np.maximum(height, 0.0)
+        rest = rest[shared <= overlap * np.minimum(areas[best], areas[rest])]
     return np.array(kept, np.intp)
-
-
-def suppress_by_group(
-    boxes: Boxes, scores: Scores, groups: npt.NDArray[np.integer], *, overlap: float
-) -> npt.NDArray[np.intp]:
-    """As `suppress` by union, but boxes of different groups leave each other alone."""
-    if not len(boxes):
-        return np.empty(0, np.intp)
-    # Far enough apart, groups can't touch, and one pass serves all.
-    apart = np.float32(boxes.max() - boxes.min() + 1.0)
-    shifted = boxes + (groups * apart)[:, None].astype(np.float32)
-    return suppress(shifted, scores, overlap=overlap, of="union")

@@ -30,7 +30,7 @@ class TrackerSettings:
     two frames beyond what its velocity foretells, in face widths.
     """
 
-    detect_every: int = 5
+    detect_every: int = 3
     keep_lost_seconds: float = 0.5
     sure_score: float = 0.95
     reach: float = 0.7
