@@ -175,7 +175,7 @@ def _chroma_sums(chroma: npt.NDArray[Any], luma: tuple[int, ...]) -> tuple[npt.N
     """A chroma plane at 4:2:0 size times a weight, and that weight: reduced as `streamer.color` does it."""
     rows, columns = chroma_size(luma[0], luma[1])
     if chroma.shape[0] < rows or chroma.shape[1] < columns:
-        chroma = cv2.resize(chroma, (max(columns, chroma.shape[1]), max(rows, chroma.shape[0])))
+        chroma = _enlarged(chroma, max(rows, chroma.shape[0]), max(columns, chroma.shape[1]))
     sums, weight = chroma, 1
     if chroma.shape[0] > rows:
         even = _repeated(chroma, 2 * rows - chroma.shape[0], 0).astype(np.int32)
@@ -185,6 +185,14 @@ def _chroma_sums(chroma: npt.NDArray[Any], luma: tuple[int, ...]) -> tuple[npt.N
         odd = wide[:, 1::2]
         sums, weight = 2 * wide[:, 0::2] + odd + np.hstack([wide[:, :1], odd[:, :-1]]), 4 * weight
     return sums, weight
+
+
+def _enlarged(chroma: npt.NDArray[Any], rows: int, columns: int) -> npt.NDArray[Any]:
+    """Linear, first columns level with each other, rows half-way between theirs."""
+    across, down = round(columns / chroma.shape[1]), round(rows / chroma.shape[0])
+    back = np.array([[1 / across, 0.0, 0.0], [0.0, 1 / down, (1 / down - 1) / 2]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(chroma, back, (columns, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _repeated(image: npt.NDArray[Any], rows: int, columns: int) -> npt.NDArray[Any]:
