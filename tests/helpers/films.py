@@ -18,7 +18,8 @@ from av.video.stream import VideoStream
 from streamer.color import ColorSpec, Plane
 from streamer.frame import Frame
 from streamer.media.encoders import EncodeSettings
-from streamer.media.info import Chapter, SourceInfo, StreamInfo
+from streamer.media.info import SourceInfo
+from streamer.media.reader import FileReader
 from streamer.media.sink import FileWriter
 
 ASS_HEADER = (
@@ -139,31 +140,8 @@ def _av_frame(frame: Frame) -> av.VideoFrame:
 
 def info_of(path: Path) -> SourceInfo:
     """What a sink needs to know of a file."""
-    with av.open(str(path)) as film:
-        video = next(s for s in film.streams.video if not s.disposition & Disposition.attached_pic)
-        assert video.time_base is not None
-        return SourceInfo(
-            path=path,
-            container=film.format.name,
-            video_index=video.index,
-            streams=tuple(StreamInfo(s.index, s.type, s.name or "", s.language) for s in film.streams),
-            width=video.codec_context.width,
-            height=video.codec_context.height,
-            time_base=video.time_base,
-            rate=video.average_rate,
-            start=video.start_time or 0,
-            duration_seconds=None,
-            frame_count=video.frames or None,
-            color=ColorSpec(),
-            sar=Fraction(1),
-            codec="h264",
-            pix_fmt="yuv420p",
-            metadata=dict(film.metadata),
-            chapters=tuple(
-                Chapter(c["id"], c["start"], c["end"], c["time_base"] or Fraction(1), c["metadata"])
-                for c in film.chapters()
-            ),
-        )
+    with FileReader(path) as reader:
+        return reader.info
 
 
 def frames_of(path: Path) -> Iterator[Frame]:
