@@ -199,11 +199,11 @@ def _probe(arguments: argparse.Namespace) -> int:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from streamer.app import run_doctor
     from streamer.config import load_settings
+    from streamer.doctor import main_table
 
     settings = load_settings(arguments.config, environment=os.environ, overrides={})
-    return run_doctor(settings, Console(highlight=False))
+    return main_table(Console(highlight=False), runtime=settings.runtime, weights=settings.weights)
 
 
 def _demo(arguments: argparse.Namespace) -> int:

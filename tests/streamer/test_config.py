@@ -1,0 +1,63 @@
+"""The settings: the file in the repository says the defaults, and every source of a setting outranks the one before."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from streamer.config import Settings, load_settings
+from streamer.errors import UsageError
+from streamer.settings_tree import table_of
+
+CONFIG = Path(__file__).parents[2] / "config.toml"
+
+
+def test_config_toml_is_complete_and_says_the_defaults() -> None:
+    table = tomllib.loads(CONFIG.read_text(encoding="utf-8"))
+    assert table == table_of(Settings())
+    assert load_settings(CONFIG, environment={}, overrides={}) == Settings()
+
+
+def test_a_flag_outranks_the_environment_which_outranks_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('scale = 4\n[output]\nquality = 30\ncodec = "hevc"\n', encoding="utf-8")
+    environment = {"FACELANE_OUTPUT__QUALITY": "25", "FACELANE_SCALE": "1", "FACELANE_CONFIG": str(file)}
+    settings = load_settings(None, environment=environment, overrides={"scale": 2})
+    assert (settings.scale, settings.output.quality, settings.output.codec) == (2, 25, "hevc")
+
+
+def test_variables_that_name_places_are_no_settings() -> None:
+    places = {"FACELANE_WEIGHTS": "/x", "FACELANE_SHARED": "/y", "OTHER": "z"}
+    assert load_settings(None, environment=places, overrides={}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("scale = 3", r"setting scale: 3 is not one of 1, 2, 4"),
+        ("scale = ", r"is not valid TOML"),
+        ("[routing.gate]\nskip_bellow_px = 3.0", r"did you mean 'skip_below_px'\?"),
+        ("[routing.gate]\nskip_below_px = 300.0", r"rising widths are wanted"),
+        ('[experts]\ntransformer = "transfomer"', r"did you mean 'transformer'\?"),
+        ('[blending]\nmethod = "poison"', r"'poison' is not one of|poisson"),
+        ('[background]\nmethod = "x"', r"bicubic, lanczos"),
+        ('[output]\ncodec = "h265"', r"is not one of 'h264', 'hevc'"),
+        ("[output]\nquality = 99", r"quality 99 is outside"),
+        ('[runtime]\ndevice = "gpu"', r"setting runtime.device: 'gpu' is not one of 'auto', 'cpu', 'cuda'"),
+    ],
+)
+def test_a_bad_file_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=message) as caught:
+        load_settings(file, environment={}, overrides={})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_and_an_unknown_variable_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"can't read the settings .*: No such file"):
+        load_settings(tmp_path / "none.toml", environment={}, overrides={})
+    with pytest.raises(UsageError, match=r"unknown setting 'ouput': did you mean 'output'\?"):
+        load_settings(None, environment={"FACELANE_OUPUT__CODEC": "vp9"}, overrides={})
