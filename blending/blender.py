@@ -34,7 +34,7 @@ class BlendingError(Exception):
 class BlendSettings:
     """How patches are laid over the background.
 
-    `channels`: "luma" takes brightness only and leaves all colour to the background, in a third of the time.
+    `channels`: "luma" takes brightness only and leaves all colour to the background, in two thirds of the time.
     `color_match`: 0 keeps the patch's broad light and colour, 1 takes the background's. `feather`: the share, above 0
     and up to 1, of the ring around the face over which the patch gives way; smaller is harder. Raises BlendingError
     where a value makes no sense.

@@ -24,15 +24,17 @@ _SHARPEN = np.array([-1.0, 14.0, -1.0], np.float32) / 12.0
 come within 0.4 dB of bicubic warping (faces, turned by 3 degrees) in 40 % of its time."""
 _DECISIVE = 6
 """Power of the priorities: how narrow the border between overlapping faces is."""
+_MOST_LARGER = 1e5
+"""Ratio of areas from which more makes no difference; its power still fits a float32."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """A patch with its rectangle `bounds` of the background and its `mask`, of which
+    """A patch with its rectangle `bounds` of the background, and its `mask` as `face_mask` made it.
 
-    `weight` and `fade` are the planes in the rectangle, (ceil(h / 2), ceil(w / 2)) float32: at every other pixel, as
-    cv2.pyrDown takes them. They are so smooth that nothing is lost, and a warp at half size takes a quarter of the
-    time.
+    `weight` and `fade` are two of the mask's planes in the rectangle, (ceil(h / 2), ceil(w / 2)) float32: at every
+    other pixel, as cv2.pyrDown takes them. They are so smooth that nothing is lost, at a quarter of the time of a full
+    warp.
     """
 
     patch: Patch
@@ -54,7 +56,8 @@ class Layer:
     def within(self, other: Layer) -> Planes:
         """This layer's priority in the rectangle of `other`, at half size: deepest in the largest face counts most."""
         depth = _half_warp(self.mask, self.patch, other.bounds)[..., 2]
-        return np.asarray((depth * (self.patch.side / other.patch.side) ** 2) ** _DECISIVE, np.float32)
+        larger = min((self.patch.side / other.patch.side) ** 2, _MOST_LARGER)
+        return np.asarray((depth * larger) ** _DECISIVE, np.float32)
 
 
 def layers(patches: Sequence[Patch], *, width: int, height: int, feather: float) -> list[Layer]:

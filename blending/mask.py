@@ -22,6 +22,8 @@ _INNER = (0.31, 0.41)
 _OUTER = (0.485, 0.485)
 _ROUNDNESS = 2.6
 """Exponent of the super-ellipse: 2 is an ellipse, infinity the rectangle."""
+_LEAST_FADE = 0.1
+"""Share of the ring that is always left for `fade`, since a method's spread must not end in a step."""
 
 
 @lru_cache(maxsize=32)
@@ -37,8 +39,8 @@ def face_mask(size: int, feather: float) -> Planes:
     inner, outer = _radius(size, _INNER), _radius(size, _OUTER)
     # 0 on the outer oval, 1 on the inner one, and even in between along each ray.
     ring = np.clip((1.0 - outer) / np.maximum(inner - outer, 1e-6), 0.0, 1.0)
-    rest = max(1.0 - feather, 1e-6)
-    weight, fade = _smoothstep((ring - rest) / feather), _smoothstep(ring / rest)
+    rest = max(1.0 - feather, _LEAST_FADE)
+    weight, fade = _smoothstep((ring - rest) / (1.0 - rest)), _smoothstep(ring / rest)
     mask = np.stack([weight, fade, np.clip(1.0 - outer, 0.0, 1.0), np.zeros_like(ring)], axis=2).astype(np.float32)
     mask.flags.writeable = False
     return mask

@@ -125,6 +125,11 @@ class PlaneUpscaler:
     def info(self) -> ExpertInfo:
         return self.luma.info
 
+    @property
+    def degraded(self) -> int:
+        """How many times the tiles had to be halved for want of memory."""
+        return self.luma.degraded if isinstance(self.luma, TiledUpscaler) else 0
+
     def upscale(self, image: Image) -> Image:
         """See `experts.contract.Upscaler`."""
         return self.luma.upscale(image)

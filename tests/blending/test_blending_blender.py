@@ -166,6 +166,9 @@ def test_patches_wholly_outside_or_far_larger_than_the_frame(method: Method) -> 
     assert np.array_equal(blender.blend(background, [outside]), background)
     huge = Patch(texture(64, 64, seed=1), placed(scale=60.0, x=-1900, y=-1900))
     assert blender.blend(background, [huge]).shape == background.shape
+    vast = Patch(huge.image, placed(scale=1e5, x=-3e6, y=-3e6))
+    small = Patch(huge.image, placed(x=5, y=-5))
+    assert np.array_equal(blender.blend(background, [vast, small]), blender.blend(background, [small, vast]))
 
 
 @every_method

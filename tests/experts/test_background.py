@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from experts.background import BackgroundSettings, KernelUpscaler, make_upscaler, tiled
+from experts.background import BackgroundSettings, KernelUpscaler, PlaneUpscaler, make_upscaler, tiled
 from experts.contract import ExpertError, ExpertInfo, Image, Upscaler
 
 METHODS = ("bicubic", "lanczos")
@@ -191,6 +191,14 @@ def test_the_tile_halves_when_memory_runs_out_and_stays_so(error: type[Exception
         assert np.abs(upscaler.upscale(image).astype(int) - wanted).max() <= 1
         assert upscaler.degraded == 2
         assert upscaler.tile == 32
+
+
+def test_the_upscaler_of_planes_says_what_was_degraded() -> None:
+    kernel = KernelUpscaler("bicubic", 2)
+    assert PlaneUpscaler(kernel, kernel).degraded == 0
+    hungry = PlaneUpscaler(tiled(Convolution(most=64 * 64), 128, 16), kernel)
+    hungry.upscale(picture(80, 120))
+    assert hungry.degraded == 1
 
 
 def test_no_memory_for_the_smallest_tile_is_an_error_that_says_so() -> None:
