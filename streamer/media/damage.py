@@ -32,7 +32,8 @@ class Reach:
         self._states_length = bool(_STATES_LENGTH & set(container.format.name.split(",")))
         self._promised_frames = video.frames if self._states_length else 0
         duration = Fraction(container.duration or 0, av.time_base)
-        self._promised_end = duration + Fraction(container.start_time or 0, av.time_base)
+        # Matroska counts its duration from zero, whenever the first frame comes.
+        self._promised_end = duration + min(0, Fraction(container.start_time or 0, av.time_base))
         self._duration = duration
         self._packets = 0
         self._end = Fraction(0)
