@@ -20,9 +20,10 @@ class Container:
     """A kind of file. `muxer`: FFmpeg's name. `codecs`: ours that fit, by their names in `encoders`.
 
     `audio` and `text`: the encoder of sound and of written subtitles that the container surely takes, None for none.
-    `reorders`: B-frames don't move its times. `below_zero`: it holds times under 0. `variable_rate`: frames may
-    come at any time, not only at multiples of one duration. `allow`: where FFmpeg would take any stream as private
-    data that nobody can read, the codecs that we copy.
+    `reorders`: B-frames don't move its times. `below_zero`: it holds times under 0, as sound has that an encoder began
+    early. `variable_rate`: frames may come at any time, not only at multiples of one duration. `covers`: it tells a
+    cover from a film. `allow`: where FFmpeg would take any stream as private data that nobody can read, the codecs
+    that we copy.
     """
 
     muxer: str
@@ -31,7 +32,7 @@ class Container:
     text: str | None
     chapters: bool = True
     reorders: bool = True
-    below_zero: bool = False
+    below_zero: bool = True
     variable_rate: bool = True
     covers: bool = False
     allow: frozenset[str] | None = None
@@ -60,10 +61,8 @@ _TRANSPORT_CODECS = frozenset(
         "scte_35",
     ]
 )
-_MP4 = Container(
-    "mp4", frozenset({"h264", "hevc", "av1", "vp9"}), audio="aac", text="mov_text", below_zero=True, covers=True
-)
-_MOV = Container("mov", frozenset({"h264", "hevc"}), audio="aac", text="mov_text", below_zero=True, covers=True)
+_MP4 = Container("mp4", frozenset({"h264", "hevc", "av1", "vp9"}), audio="aac", text="mov_text", covers=True)
+_MOV = Container("mov", frozenset({"h264", "hevc"}), audio="aac", text="mov_text", covers=True)
 _MATROSKA = Container("matroska", frozenset({"h264", "hevc", "av1", "vp9", "ffv1"}), audio="libopus", text="subrip")
 _WEBM = Container("webm", frozenset({"av1", "vp9"}), audio="libopus", text="webvtt")
 _TRANSPORT = Container(
@@ -73,6 +72,7 @@ _TRANSPORT = Container(
     text=None,
     chapters=False,
     reorders=False,
+    below_zero=False,
     allow=_TRANSPORT_CODECS,
 )
 _AVI = Container(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -14,6 +15,9 @@ from streamer.media.containers import Container
 
 CodecName = Literal["h264", "hevc", "av1", "vp9", "ffv1"]
 OnUnsupported = Literal["reencode", "warn", "error"]
+
+# SVT-AV1 writes its settings to stderr, and only its environment can tell it not to; errors it still writes.
+os.environ.setdefault("SVT_LOG", "1")
 
 _X26_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 

@@ -30,7 +30,9 @@ _MAX_STUMBLES = 20
 
 
 class Track(Protocol):
-    """What becomes of one stream of the source: its packets, copied or made anew."""
+    """What becomes of one stream of the source: its packets, copied or made anew. `lost`: packets that could not be."""
+
+    lost: int
 
     def put(self, packet: Packet[Stream]) -> list[Packet[Stream]]:
         """Take a packet of the source; return those to write."""
@@ -46,7 +48,7 @@ class CopiedTrack:
     """Packets go over byte for byte."""
 
     stream: Stream
-    out_of_order: int = 0
+    lost: int = 0
     _last_dts: int | None = None
     _next_dts: int = 0
 
@@ -56,7 +58,7 @@ class CopiedTrack:
         if packet.pts is None:
             packet.pts = packet.dts
         if self._last_dts is not None and packet.dts < self._last_dts:
-            self.out_of_order += 1
+            self.lost += 1
             return []
         self._last_dts = packet.dts
         self._next_dts = packet.dts + (packet.duration or 0)
@@ -82,11 +84,11 @@ class StreamCopier:
         self._container = container
         self._unsupported = unsupported
         self._tracks: dict[int, Track] = {}
-        self._copied: list[CopiedTrack] = []
         self._input: InputContainer = open_input(info.path)
         self._packets = self._demux()
         self._next: Packet[Stream] | None = None
         self._output: OutputContainer | None = None
+        self._has_begun = False
 
     @property
     def streams(self) -> list[Stream]:
@@ -134,8 +136,8 @@ class StreamCopier:
             self._write(track.flush())
         if self.corrupt:
             self._say(f"{self.corrupt} damaged packets of sound or text skipped")
-        if lost := sum(track.out_of_order for track in self._copied):
-            self._say(f"{lost} packets of sound or text skipped, whose times went back")
+        if lost := sum(track.lost for track in self._tracks.values()):
+            self._say(f"{lost} packets of sound or text skipped: their times went back, or they could not be decoded")
 
     def close(self) -> None:
         """Let the input go; may be called twice."""
@@ -145,7 +147,6 @@ class StreamCopier:
         track = CopiedTrack(output.add_stream_from_template(stream, opaque=True))
         track.stream.metadata.update(_kept(stream.metadata))
         track.stream.disposition = stream.disposition
-        self._copied.append(track)
         self._follow(stream, track)
 
     def _replace(self, output: OutputContainer, stream: Stream) -> None:
@@ -166,8 +167,17 @@ class StreamCopier:
         self._tracks[stream.index] = track
 
     def _write(self, packets: list[Packet[Stream]]) -> None:
-        if packets and self._output is not None:
-            self._output.mux(packets)
+        if not packets or self._output is None:
+            return
+        if not self._has_begun:
+            self._has_begun = True
+            self._note_shift(packets[0])
+        self._output.mux(packets)
+
+    def _note_shift(self, first: Packet[Stream]) -> None:
+        """Say by how much the muxer will move everything, sound and pictures alike."""
+        if (early := -_seconds(first)) > 0 and not self._container.below_zero:
+            self._say(f"everything comes {float(early):.3f} s later: {self._container.muxer} has no times below 0")
 
     def _peek(self) -> Packet[Stream] | None:
         if self._next is None:

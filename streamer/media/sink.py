@@ -116,7 +116,7 @@ class _Film:
         container: Container,
         copy_streams: bool,
     ) -> None:
-        options = _muxer_options(container, first, info, settings)
+        options = _muxer_options(container, first, settings)
         self._output: OutputContainer = av.open(file_url(part), "w", format=container.muxer, container_options=options)
         self._copier = StreamCopier(info, container, unsupported=settings.unsupported)
         for stream in self._copier.streams:
@@ -157,16 +157,19 @@ class _Film:
             self._output.mux_one(packet)
 
 
-def _muxer_options(container: Container, first: Frame, info: SourceInfo, settings: EncodeSettings) -> dict[str, str]:
-    if not container.isobmff:
-        return {}
-    options = {"movie_timescale": str(_movie_timescale(first, info))}
-    if settings.faststart:
-        options["movflags"] = "+faststart"
+def _muxer_options(container: Container, first: Frame, settings: EncodeSettings) -> dict[str, str]:
+    options = {}
+    if container.below_zero:
+        # FFmpeg would move the whole film to begin at 0; Matroska's blocks count from their cluster and can lie before.
+        options["avoid_negative_ts"] = "disabled"
+    if container.isobmff:
+        options["movie_timescale"] = str(_movie_timescale(first))
+        if settings.faststart:
+            options["movflags"] = "+faststart"
     return options
 
 
-def _movie_timescale(first: Frame, info: SourceInfo) -> int:
+def _movie_timescale(first: Frame) -> int:
     """Ticks a second in which an MP4 says when each track begins; FFmpeg's 1000 would round that to milliseconds."""
     exact = math.lcm(first.time_base.denominator, 48000)
     return exact if exact < 2**31 else first.time_base.denominator

@@ -30,13 +30,13 @@ class AudioTrack:
 
     source: AudioStream
     stream: AudioStream
-    spoilt: int = 0
+    lost: int = 0
 
     def put(self, packet: Packet[Stream]) -> list[Packet[Stream]]:
         try:
             frames = self.source.decode(packet)
         except av.InvalidDataError:
-            self.spoilt += 1
+            self.lost += 1
             return []
         return self._encode(frames)
 
@@ -53,7 +53,7 @@ class TextTrack:
 
     source: SubtitleStream
     stream: SubtitleStream
-    spoilt: int = 0
+    lost: int = 0
 
     def put(self, packet: Packet[Stream]) -> list[Packet[Stream]]:
         try:
@@ -62,7 +62,7 @@ class TextTrack:
                 return []
             made = self.stream.codec_context.encode_subtitle(text)
         except av.InvalidDataError:
-            self.spoilt += 1
+            self.lost += 1
             return []
         made.stream = self.stream
         made.time_base = packet.time_base

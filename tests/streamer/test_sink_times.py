@@ -113,6 +113,30 @@ def test_sound_and_picture_keep_their_distance(tmp_path: Path, suffix: str, star
     assert abs(after - before) <= Fraction(1, 1000)
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_sound_that_begins_before_zero_moves_nothing(tmp_path: Path, suffix: str) -> None:
+    source = tmp_path / "source.mp4"
+    maker = SourceMaker(source, range(30), Fraction(1, 25))
+    maker.add_tone(1)
+    maker.write()
+    assert packets_of(source, 1)[0][1] < 0
+    assert rewrite(source, tmp_path / f"out{suffix}") == ()
+    assert times_of(tmp_path / f"out{suffix}") == times_of(source)
+    before, after = packets_of(source, 1)[0][1], packets_of(tmp_path / f"out{suffix}", 1)[0][1]
+    assert abs(after - before) <= MILLI
+
+
+def test_a_transport_stream_says_by_how_much_it_moves_all(tmp_path: Path) -> None:
+    source = tmp_path / "source.mp4"
+    maker = SourceMaker(source, range(30), Fraction(1, 25))
+    maker.add_tone(1)
+    maker.write()
+    notes = rewrite(source, tmp_path / "out.ts")
+    assert notes == ("everything comes 0.023 s later: mpegts has no times below 0",)
+    moved = times_of(tmp_path / "out.ts")[0] - times_of(source)[0]
+    assert abs(moved - Fraction(23, 1000)) < MILLI
+
+
 def _milliseconds(time: Fraction) -> int:
     """As FFmpeg rounds: half away from zero."""
     return int(time * 1000 + Fraction(1, 2))
