@@ -71,7 +71,7 @@ def _tiles(store: Store) -> tuple[Tile, Tile, Tile, Tile]:
     return (
         lambda index: _look(clip[_there_and_back(index, len(clip))], centre=(88, 72), scale=1.82),
         near,
-        lambda index: _look(mirrored[_there_and_back(index + 70, len(clip))], centre=(88, 72), scale=1.0),
+        lambda index: _look(mirrored[_there_and_back(index + 70, len(clip))], centre=(88, 72), scale=1.35),
         far,
     )
 
