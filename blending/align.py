@@ -67,7 +67,7 @@ def crop(image: Image, to_crop: npt.NDArray[np.float64], size: int) -> Image:
     """
     scale = float(np.hypot(to_crop[0, 0], to_crop[1, 0]))
     if scale < 0.5:
-        factor = 2 ** int(np.floor(np.log2(1.0 / scale)))
+        factor = min(2 ** int(np.floor(np.log2(1.0 / scale))), *image.shape[:2])
         height, width = image.shape[0] // factor, image.shape[1] // factor
         whole = image[: height * factor, : width * factor]
         image = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)

@@ -198,9 +198,7 @@ def run_demo(folder: Path, settings: Settings, console: Console) -> int:
         raise SinkError(f"can't make the folder {folder}: {error.strerror}; name another") from error
     console.print("Building a small tiled meeting from free sample media ...")
     sample = build_sample(Store(settings.weights), folder / "meeting.mp4")
-    job = Job(
-        sample, folder / "enhanced.mp4", compare=True, report=folder / "report.json", overwrite=True
-    )
+    job = Job(sample, folder / "enhanced.mp4", compare=True, report=folder / "report.json", overwrite=True)
     report = process_file(job, settings, progress=console)
     print_table(report, console)
     console.print(f"\nOpen [bold]{folder / 'enhanced.side-by-side.mp4'}[/bold] to see the difference.")

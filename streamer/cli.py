@@ -100,7 +100,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text[0].upper() + text[1:] + "."
+    )
     command.add_argument("-v", "--verbose", action="store_true", help="say more about what is going on")
     command.add_argument("--config", type=Path, metavar="FILE", help="settings (as config.toml of the repository)")
     return command
@@ -109,11 +111,15 @@ def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
 def _add_process(commands: Any) -> None:
     command = _command(commands, "process", "enhance a film and write it to a file")
     command.add_argument("input", type=Path, metavar="INPUT")
-    command.add_argument("output", type=Path, metavar="OUTPUT", help="its ending chooses the container: .mp4, .mkv, ...")
+    command.add_argument(
+        "output", type=Path, metavar="OUTPUT", help="its ending chooses the container: .mp4, .mkv, ..."
+    )
     command.add_argument("--scale", type=int, choices=SCALES, help="enlarge the picture so many times (default 2)")
     command.add_argument("--blend", choices=("multiband", "poisson", "feather"), help="how faces are laid on")
     command.add_argument("--background", choices=("bicubic", "lanczos"), help="how the rest is enlarged")
-    command.add_argument("--compare", action="store_true", help="also write the film only scaled, and both side by side")
+    command.add_argument(
+        "--compare", action="store_true", help="also write the film only scaled, and both side by side"
+    )
     command.add_argument("--overlay", action="store_true", help="draw boxes, ids, widths, sharpness and lanes")
     command.add_argument("--report", type=Path, metavar="FILE", help="write the run's figures as JSON")
     command.add_argument("--overwrite", action="store_true", help="replace outputs that exist")

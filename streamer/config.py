@@ -41,9 +41,7 @@ class Settings:
     weights: StoreSettings = field(default_factory=StoreSettings)
 
 
-def load_settings(
-    path: Path | None, *, environment: Mapping[str, str], overrides: Mapping[str, object]
-) -> Settings:
+def load_settings(path: Path | None, *, environment: Mapping[str, str], overrides: Mapping[str, object]) -> Settings:
     """The settings as the file at `path` (else the one that FACELANE_CONFIG names, else none), then variables
     such as FACELANE_ROUTING__GATE__SHARPNESS, then `overrides` say.
 

@@ -13,7 +13,6 @@ from streamer.media.overlay import draw_overlay
 from streamer.media.sink import FileSink
 from streamer.pipeline import Processed
 
-
 OnEncoded = Callable[[float], None]
 """Told the seconds that encoding and writing one frame took, on an encoder's thread."""
 
@@ -37,7 +36,9 @@ class FileOutlet(Protocol):
 class FilmOutlet:
     """One film: the result."""
 
-    def __init__(self, path: Path, info: SourceInfo, settings: EncodeSettings, *, overwrite: bool, on_encoded: OnEncoded) -> None:
+    def __init__(
+        self, path: Path, info: SourceInfo, settings: EncodeSettings, *, overwrite: bool, on_encoded: OnEncoded
+    ) -> None:
         self._sink = FileSink(path, info, settings, overwrite=overwrite, on_encoded=on_encoded)
 
     @property
@@ -61,7 +62,9 @@ class FilmOutlet:
 class ComparisonOutlet:
     """Three films: the result, the source only scaled, and both side by side."""
 
-    def __init__(self, path: Path, info: SourceInfo, settings: EncodeSettings, *, overwrite: bool, on_encoded: OnEncoded) -> None:
+    def __init__(
+        self, path: Path, info: SourceInfo, settings: EncodeSettings, *, overwrite: bool, on_encoded: OnEncoded
+    ) -> None:
         self._sink = ComparisonSink(path, info, settings, overwrite=overwrite, on_encoded=on_encoded)
 
     @property

@@ -154,9 +154,7 @@ class Pipeline:
             maps.append(to_crop)
         return crops, maps
 
-    def _patch(
-        self, image: npt.NDArray[np.uint8], to_crop: npt.NDArray[np.float64], work: LaneWork
-    ) -> Patch:
+    def _patch(self, image: npt.NDArray[np.uint8], to_crop: npt.NDArray[np.float64], work: LaneWork) -> Patch:
         to_source = align.compose(align.invert(to_crop), align.scaling(1.0 / work.expert.info.scale))
         return Patch(image, align.compose(align.scaling(self._scale), to_source), work.strength)
 

@@ -9,7 +9,9 @@ from streamer.report import RunTally
 
 
 class ProgressBar:
-    """Shows how far a run is; without a frame count only what is done. Draws nothing without a console, or where that is no terminal."""
+    """Shows how far a run is; without a frame count only what is done.
+
+    Draws nothing without a console, or where that is no terminal."""
 
     def __init__(self, console: Console | None, total_frames: int | None) -> None:
         self._progress = Progress(

@@ -1,4 +1,4 @@
-"""From words in a TOML table or the environment to a tree of frozen dataclasses, and what to say where they don't fit."""
+"""From a TOML table or the environment to a tree of frozen dataclasses, and what to say where words don't fit."""
 
 from __future__ import annotations
 

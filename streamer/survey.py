@@ -1,4 +1,4 @@
-"""What `facelane probe` tells of a film before anything is done to it: its streams, and the faces in a sample of frames."""
+"""What `facelane probe` tells of a film: its streams, and the faces in a sample of its frames."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ class Survey:
 
 def survey(frames: Iterable[Frame], router: StillRouter) -> Survey:
     """Detects and gates every frame by itself, as if it were the first of its film."""
-    count, routes = 0, []
+    count = 0
+    routes: list[Route] = []
     for frame in frames:
         router.reset()
         routing = router.route(detection_rgb(frame.planes), seconds=float(frame.pts * frame.time_base))

@@ -34,7 +34,7 @@ def meeting(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def driver(store: Store) -> Path:
-    """A real talking head, 176x144, 120 frames, a face of about 70 px."""
+    """A real talking head, 176x144, 120 frames, a face of 46 to 54 px: about the gate's lower bound."""
     return store.find("sample-carphone")
 
 
@@ -83,7 +83,7 @@ def test_the_comparison_is_made_in_the_same_pass(driver: Path, tmp_path: Path) -
 
 
 def test_what_is_not_a_face_is_as_it_would_be_only_scaled(driver: Path, tmp_path: Path) -> None:
-    """The corners of the picture, where no face is, are bit-equal to the baseline; the face is not."""
+    """The corners, where no face is, are bit-equal to the baseline; the face, once wide enough, is not."""
     output = tmp_path / "out.mkv"
     assert main(["process", str(driver), str(output), "--compare", "--codec", "ffv1", "--quiet"]) == 0
     changed = 0
@@ -91,7 +91,7 @@ def test_what_is_not_a_face_is_as_it_would_be_only_scaled(driver: Path, tmp_path
         assert np.array_equal(result.y[-32:, :32], scaled.y[-32:, :32])
         assert np.array_equal(result.u[-16:, -16:], scaled.u[-16:, -16:])
         changed += not np.array_equal(result.y, scaled.y)
-    assert changed > 100
+    assert 20 < changed < 100
 
 
 def test_a_film_without_faces_passes_bit_for_bit(plain: Path, tmp_path: Path) -> None:

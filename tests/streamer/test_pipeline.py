@@ -1,0 +1,160 @@
+"""The way of one frame: what goes on which lane, what is laid on, and what happens when an expert fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from blending import align
+from blending.blender import BlendSettings, make_blender
+from experts.background import BackgroundSettings, make_upscaler
+from experts.contract import ExpertError, ExpertInfo
+from experts.resize import ResizeExpert
+from routing.router import Routing
+from routing.types import Box, Face, Lane, Route, Traits
+from streamer.color import ColorSpec, from_rgb
+from streamer.frame import Frame
+from streamer.pipeline import LaneWork, Pipeline, aligned_crop
+from tests.helpers.clips import natural
+
+Image = npt.NDArray[np.uint8]
+
+
+class FixedRoutes:
+    """A router that sees the same faces in every frame."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._routes = tuple(routes)
+
+    def route(self, image: Image, *, seconds: float) -> Routing:
+        return Routing(self._routes, {"detect": 0.0})
+
+
+class Whitener:
+    """An expert whose work can't be overlooked; `fail` makes it give up."""
+
+    def __init__(self, *, fail: bool = False) -> None:
+        self._fail = fail
+        self.batches: list[int] = []
+        self.info = ExpertInfo("whitener", 64, 2, "none", "none needed", "cpu", "numpy", "uint8")
+
+    def restore(self, crops: Image) -> Image:
+        self.batches.append(len(crops))
+        if self._fail:
+            raise ExpertError("gave up")
+        enlarged = crops.repeat(2, axis=1).repeat(2, axis=2)
+        return np.asarray(np.minimum(enlarged.astype(np.int16) + 60, 255), np.uint8)
+
+
+def route_at(x: float, y: float, width: float, lane: Lane, track_id: int = 0) -> Route:
+    points = align.TEMPLATE * (width / align.FACE_WIDTH_SHARE)
+    landmarks = (points - points.mean(0) + (x, y)).astype(np.float32)
+    box = Box(x - width / 2, y - 0.7 * width, x + width / 2, y + 0.7 * width)
+    return Route(Face(track_id, box, landmarks, 0.99), Traits(width, 50.0), lane, "test")
+
+
+def picture(width: int = 321, height: int = 241) -> Frame:
+    """Odd sides, natural picture."""
+    color = ColorSpec("bt709")
+    y, u, v = from_rgb(natural(height, width).astype(np.uint8), color)
+    return Frame(y, u, v, color, 7, Fraction(1, 25), 0, 0.0)
+
+
+def pipeline_of(
+    routes: Sequence[Route], expert: Whitener | ResizeExpert, *, scale: int = 2, keep_baseline: bool = True
+) -> Pipeline:
+    return Pipeline(
+        FixedRoutes(routes),
+        {Lane.TRANSFORMER: LaneWork(expert)},
+        make_upscaler(BackgroundSettings(), scale),
+        make_blender(BlendSettings(color_match=0.0)),
+        scale=scale,
+        keep_baseline=keep_baseline,
+    )
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+def test_only_the_face_changes_and_where_it_is(scale: int) -> None:
+    frame = picture()
+    before = [plane.copy() for plane in frame.planes]
+    done = pipeline_of([route_at(160, 120, 60, Lane.TRANSFORMER)], Whitener(), scale=scale).process(frame)
+    assert done.baseline is not None
+    assert done.frame.y.shape == (241 * scale, 321 * scale)
+    lift = done.frame.y.astype(int) - done.baseline.y
+    assert 40 < lift[118 * scale : 122 * scale, 158 * scale : 162 * scale].mean() < 60
+    outside = np.ones_like(lift, bool)
+    outside[50 * scale : 190 * scale, 100 * scale : 220 * scale] = False
+    assert not lift[outside].any()
+    assert all(np.array_equal(old, new) for old, new in zip(before, frame.planes, strict=True))
+    assert (done.frame.pts, done.frame.time_base) == (7, Fraction(1, 25))
+
+
+def test_faces_on_other_lanes_stay_as_the_background_has_them() -> None:
+    routes = [route_at(80, 120, 40, Lane.SKIP), route_at(220, 120, 160, Lane.RESIZE)]
+    done = pipeline_of(routes, Whitener()).process(picture())
+    assert done.baseline is not None
+    assert np.array_equal(done.frame.y, done.baseline.y)
+    assert len(done.report.routes) == 2
+
+
+def test_all_faces_of_a_lane_go_in_one_batch() -> None:
+    expert = Whitener()
+    routes = [route_at(60 + 90 * i, 120, 55, Lane.TRANSFORMER, i) for i in range(3)]
+    done = pipeline_of(routes, expert).process(picture())
+    assert expert.batches == [3]
+    assert done.report.batches == {"transformer": 3}
+
+
+def test_a_failed_expert_leaves_the_background_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    routes = [route_at(80, 120, 55, Lane.TRANSFORMER), route_at(220, 120, 55, Lane.TRANSFORMER, 1)]
+    done = pipeline_of(routes, Whitener(fail=True)).process(picture())
+    assert done.baseline is not None
+    assert np.array_equal(done.frame.y, done.baseline.y)
+    assert done.report.degraded == ("expert transformer failed",) * 2
+    assert "gave up" in caplog.text
+
+
+def test_a_pipeline_without_baseline_gives_the_same_picture() -> None:
+    routes = [route_at(160, 120, 60, Lane.TRANSFORMER)]
+    with_it = pipeline_of(routes, Whitener()).process(picture())
+    without = pipeline_of(routes, Whitener(), keep_baseline=False).process(picture())
+    assert without.baseline is None
+    for one, other in zip(with_it.frame.planes, without.frame.planes, strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("place", [(0, 0), (320, 240), (0, 240), (-30, 120), (160, 260), (-500, -500)])
+def test_faces_at_the_edge_and_outside_are_no_trouble(place: tuple[int, int]) -> None:
+    route = route_at(place[0], place[1], 80, Lane.TRANSFORMER)
+    done = pipeline_of([route], Whitener()).process(picture())
+    assert done.frame.y.shape == (482, 642)
+    assert done.report.degraded == ()
+
+
+def test_stage_times_are_told_and_add_up() -> None:
+    done = pipeline_of([route_at(160, 120, 60, Lane.TRANSFORMER)], Whitener()).process(picture())
+    stages = done.report.stage_seconds
+    assert set(stages) == {"detect", "route.other", "align", "expert.transformer", "background", "blend"}
+    assert all(seconds >= 0.0 for seconds in stages.values())
+
+
+def test_a_crop_is_what_the_whole_picture_would_give() -> None:
+    """Converting the footprint alone gives the pixels that converting the whole frame gives."""
+    frame = picture(320, 240)
+    to_crop = align.similarity(route_at(150, 110, 70, Lane.TRANSFORMER).face.landmarks, 96)
+    whole = cv2.warpAffine(frame.rgb(), to_crop, (96, 96), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    assert np.abs(aligned_crop(frame, to_crop, 96).astype(int) - whole).max() <= 1
+
+
+def test_an_untouched_face_survives_cutting_out_and_laying_on() -> None:
+    """With an expert that only enlarges, the way there and back costs little: it is in the right place."""
+    routes = [route_at(160, 120, 90, Lane.TRANSFORMER)]
+    done = pipeline_of(routes, ResizeExpert(160, 2)).process(picture())
+    assert done.baseline is not None
+    error = (done.frame.y.astype(float) - done.baseline.y)[160:320, 240:400]
+    assert 10 * np.log10(255**2 / max(float((error**2).mean()), 1e-9)) > 38

@@ -1,0 +1,105 @@
+"""The report counts what happened, and both its forms tell the same."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from experts.contract import ExpertInfo
+from routing.types import Box, Face, Lane, Route, Traits
+from streamer.errors import SinkError
+from streamer.frame import FrameReport
+from streamer.report import RunFacts, RunTally, compose_report, print_table, write_report
+
+FACTS = RunFacts(
+    version="1",
+    source={"path": "a.mp4"},
+    outputs=["b.mp4"],
+    wall_seconds=4.0,
+    frames_in=3,
+    dropped={"late": 1},
+    input_fps=30.0,
+    av_sync_ms=-1.5,
+    experts={"transformer": ExpertInfo("t", 8, 2, "w@0123", "MIT", "cpu", "openvino", "bfloat16")},
+    detector={"id": "mtcnn"},
+    settings={"scale": 2},
+    source_counters={"corrupt_packets": 0},
+    notes=["note"],
+    damaged=None,
+    output_pixels_percent=400.0,
+)
+
+
+def route(lane: Lane, track_id: int, reason: str) -> Route:
+    face = Face(track_id, Box(0, 0, 9, 9), np.zeros((5, 2), np.float32), 1.0)
+    return Route(face, Traits(9.0, 1.0), lane, reason)
+
+
+def tally() -> RunTally:
+    told = RunTally()
+    routes = (route(Lane.TRANSFORMER, 1, "small"), route(Lane.SKIP, 2, "tiny"))
+    told.add(FrameReport(0, {"detect": 0.010, "align": 0.001, "expert.transformer": 0.004}, routes))
+    told.add(FrameReport(1, {"track": 0.002}, (route(Lane.SKIP, 1, "tiny"),), ("expert transformer failed",)))
+    told.add_stage("decode", 0.003)
+    return told
+
+
+def test_the_report_counts_frames_faces_tracks_and_reasons() -> None:
+    report = compose_report(tally(), FACTS)
+    assert report["frames"] == {"in": 3, "out": 2, "dropped": 1, "dropped_by_reason": {"late": 1}}
+    assert report["faces"] == {
+        "seen": 3,
+        "tracks": 2,
+        "by_lane": {"skip": 2, "resize": 0, "transformer": 1, "frequency": 0},
+        "tracks_by_lane": {"skip": 2, "resize": 0, "transformer": 1, "frequency": 0},
+        "by_reason": {"skip: tiny": 2, "transformer: small": 1},
+    }
+    assert report["degraded"] == {"expert transformer failed": 1}
+    assert report["stages_ms"]["detect"]["p50"] == pytest.approx(10.0, rel=0.01)
+
+
+def test_the_fields_figures_follow_their_definitions() -> None:
+    timing = compose_report(tally(), FACTS)["timing"]
+    assert timing["fps"] == 0.5
+    assert timing["frame_rate_ratio"] == 60.0
+    assert timing["processing_ms_per_frame"] == 2000.0
+    assert timing["audio_visual_sync_ms"] == -1.5
+
+
+def test_overhead_is_what_is_neither_decoding_inference_scaling_blending_nor_encoding() -> None:
+    assert compose_report(tally(), FACTS)["overhead_share"] == pytest.approx(1 / 20, abs=1e-4)
+
+
+def test_an_input_without_a_rate_has_no_ratio() -> None:
+    assert compose_report(tally(), replace(FACTS, input_fps=None))["timing"]["frame_rate_ratio"] is None
+
+
+def test_the_report_is_written_whole_or_not(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    report = compose_report(tally(), FACTS)
+    write_report(report, path)
+    assert json.loads(path.read_text(encoding="utf-8")) == report
+    assert [file.name for file in tmp_path.iterdir()] == ["report.json"]
+    with pytest.raises(SinkError, match="can't write the report"):
+        write_report(report, tmp_path / "none" / "report.json")
+
+
+def test_the_table_tells_the_same() -> None:
+    console = Console(width=120, record=True, file=io.StringIO())
+    print_table(compose_report(tally(), FACTS), console)
+    told = console.export_text()
+    for words in (
+        "3 in, 2 out, 1 dropped",
+        "skip: tiny",
+        "-1.5 ms",
+        "expert transformer failed (1)",
+        "w@0123",
+        "5.0 %",
+    ):
+        assert words in told
