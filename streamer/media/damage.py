@@ -33,14 +33,14 @@ class Reach:
         self._promised_frames = video.frames if self._states_length else 0
         duration = Fraction(container.duration or 0, av.time_base)
         # Matroska counts its duration from zero, whenever the first frame comes.
-        self._promised_end = duration + min(0, Fraction(container.start_time or 0, av.time_base))
+        self._promised_end = duration + Fraction(min(0, container.start_time or 0), av.time_base)
         self._duration = duration
         self._packets = 0
         self._end = Fraction(0)
 
     def note(self, packet: Packet[Stream]) -> None:
         """Take a packet of any stream into account."""
-        self._packets += packet.stream_index == self._video
+        self._packets += packet.stream_index == self._video and packet.size > 0
         time = packet.pts if packet.pts is not None else packet.dts
         if time is not None:
             self._end = max(self._end, (time + (packet.duration or 0)) * packet.time_base)

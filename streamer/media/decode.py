@@ -69,7 +69,8 @@ class VideoDecoder:
                 for packet in self._container.demux():
                     futile = 0
                     self.reach.note(packet)
-                    if packet.stream_index == self._video.index:
+                    # Not `stream_index`: the empty packets that flush decoders have none of their own.
+                    if packet.stream.index == self._video.index:
                         yield self._checked(packet)
             except av.FFmpegError as error:
                 futile += 1
