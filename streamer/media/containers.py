@@ -105,11 +105,16 @@ def container_of(path: Path) -> Container:
     return container
 
 
+def has_decoder(stream: Stream) -> bool:
+    """Whether FFmpeg knows what is in a stream; PyAV's types leave out that there is no context where it does not."""
+    return cast("CodecContext | None", stream.codec_context) is not None
+
+
 def codec_of(stream: Stream) -> str:
-    """FFmpeg's name of a stream's codec, not of one of its decoders (`mp3`, not `mp3float`)."""
-    # PyAV's types leave out that there is no context where FFmpeg has no decoder.
-    context = cast("CodecContext | None", stream.codec_context)
-    return (stream.name or "unknown") if context is None else context.codec.canonical_name
+    """FFmpeg's name of a stream's codec, not of one of its decoders (`mp3`, not `mp3float`); "unknown" for none."""
+    if has_decoder(stream):
+        return stream.codec_context.codec.canonical_name
+    return cast("str | None", getattr(stream, "name", None)) or "unknown"
 
 
 def takes(container: Container, stream: Stream) -> bool:

@@ -227,7 +227,7 @@ def _is_redundant(stream: Stream, info: SourceInfo) -> bool:
     """The pictures themselves, and what an MP4 keeps as tracks that the muxer makes again from chapters and tags."""
     if stream.index == info.video_index:
         return True
-    is_chapters = stream.name == "bin_data" and bool(info.chapters)
+    is_chapters = codec_of(stream) == "bin_data" and bool(info.chapters)
     return stream.type == "data" and (is_chapters or "timecode" in stream.metadata)
 
 

@@ -14,7 +14,7 @@ from av.packet import Packet
 from av.stream import Stream
 from av.subtitles.stream import SubtitleStream
 
-from streamer.media.containers import Container, codec_of
+from streamer.media.containers import Container, codec_of, has_decoder
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class AudioTrack:
     def put(self, packet: Packet[Stream]) -> list[Packet[Stream]]:
         try:
             frames = self.source.decode(packet)
-        except av.InvalidDataError:
+        except av.FFmpegError:
             self.lost += 1
             return []
         return self._encode(frames)
@@ -61,7 +61,7 @@ class TextTrack:
             if text is None or not len(text):
                 return []
             made = self.stream.codec_context.encode_subtitle(text)
-        except av.InvalidDataError:
+        except av.FFmpegError:
             self.lost += 1
             return []
         made.stream = self.stream
@@ -75,7 +75,7 @@ class TextTrack:
 
 def transcoder_for(output: OutputContainer, stream: Stream, container: Container) -> AudioTrack | TextTrack | None:
     """A track in `output` that the container takes, made out of `stream`; None where nothing can be made of it."""
-    if codec_of(stream) == "unknown":
+    if not has_decoder(stream):
         return None
     if isinstance(stream, AudioStream):
         return _audio_track(output, stream, container.audio)

@@ -227,6 +227,71 @@ def test_what_can_not_be_rewritten_is_named(tmp_path: Path) -> None:
     )
 
 
+def test_a_sound_that_nobody_knows_is_named_and_left_out(tmp_path: Path) -> None:
+    source, made = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    film = maker(source)
+    film.add_tone(1)
+    film.write()
+    source.write_bytes(source.read_bytes().replace(b"mp4a", b"zzzz").replace(b"esds", b"zzzz"))
+    assert rewrite(source, made) == ("audio stream 1 (unknown) doesn't go into mp4: left out",)
+    assert times_of(made) == times_of(source)
+
+
+def test_a_second_film_is_named_and_left_out(tmp_path: Path) -> None:
+    one, source, made = tmp_path / "one.mkv", tmp_path / "in.mkv", tmp_path / "out.mkv"
+    maker(one).write()
+    with av.open(str(one)) as given, av.open(str(source), "w") as double:
+        tracks = [double.add_stream_from_template(given.streams[0], opaque=True) for _ in range(2)]
+        for packet in given.demux():
+            if packet.size:
+                for track in tracks:
+                    packet.stream = track
+                    double.mux(packet)
+    assert rewrite(source, made) == ("video stream 1 (h264) left out: only one picture track is written",)
+
+
+def test_sound_that_can_not_be_decoded_is_skipped_and_counted(tmp_path: Path) -> None:
+    whole, source, made = tmp_path / "whole.mkv", tmp_path / "in.mkv", tmp_path / "out.webm"
+    film = maker(whole)
+    film.add_tone(2)
+    film.write()
+    with av.open(str(whole)) as given, av.open(str(source), "w") as spoilt:
+        tracks = [spoilt.add_stream_from_template(stream, opaque=True) for stream in given.streams]
+        for number, packet in enumerate(given.demux()):
+            if packet.size and packet.stream.type == "audio" and number % 10 == 5:
+                packet.update(bytes([255]) * packet.size)
+            if packet.size:
+                packet.stream = tracks[packet.stream.index]
+                spoilt.mux(packet)
+    notes = rewrite(source, made, WEBM)
+    assert any("packets of sound or text skipped" in note for note in notes)
+    assert packets_of(made, 1)[-1][1] > Fraction(19, 10)
+
+
+def test_sound_that_lies_at_the_file_s_end_is_still_written_in_step(tmp_path: Path) -> None:
+    plain, source, made = tmp_path / "plain.mp4", tmp_path / "in.mkv", tmp_path / "out.mkv"
+    film = maker(plain)
+    film.add_tone(2)
+    film.write()
+    with av.open(str(plain)) as given:
+        packets = sorted((p for p in given.demux() if p.size), key=lambda p: p.stream.index)
+        # Clusters of half a minute, so that FFmpeg keeps the order given.
+        with av.open(str(source), "w", container_options={"max_interleave_delta": "1"}) as bad:
+            tracks = [bad.add_stream_from_template(stream, opaque=True) for stream in given.streams]
+            for packet in packets:
+                packet.stream = tracks[packet.stream.index]
+                bad.mux(packet)
+    assert order_of(source)[:5] == [0] * 5
+    rewrite(source, made)
+    assert hashes(made, 1) == hashes(source, 1)
+    assert sorted(set(order_of(made)[:5])) == [0, 1]
+
+
+def order_of(path: Path) -> list[int]:
+    with av.open(str(path)) as film:
+        return [packet.stream.index for packet in film.demux() if packet.size]
+
+
 def test_data_in_a_transport_stream_is_copied(tmp_path: Path) -> None:
     source, made = tmp_path / "in.ts", tmp_path / "out.ts"
     film = maker(source)
