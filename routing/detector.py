@@ -181,7 +181,8 @@ def _session(
 
 
 def _squares(boxes: Boxes) -> Squares:
-    """The square about each box's centre, as long as the box's longer side; of even numbers, so that it can be halved."""
+    """The square about each box's centre, as long as the box's longer side; of even numbers, so that it can be
+    halved."""
     sides = 2.0 * np.maximum(np.rint((boxes[:, 2:] - boxes[:, :2]).max(axis=1) / 2.0), 1.0)
     corners = 2.0 * np.rint((boxes[:, :2] + boxes[:, 2:] - sides[:, None]) / 4.0)
     return np.concatenate([corners, sides[:, None]], axis=1).astype(np.int32)

@@ -13,15 +13,14 @@ from routing.types import Lane, Traits
 class GateSettings:
     """The bounds between the lanes.
 
-    Faces narrower than `skip_below_px` are left alone; from there to `frequency_from_px` they go to the transformer; from
-    there to `resize_from_px` the sharpness decides, frequency from `sharpness` on and transformer below; wider ones are
-    only resized. `width_margin` and `sharpness_margin`: by what share of a bound a face must pass it before it
+    Faces narrower than `skip_below_px` are left alone; from there to `frequency_from_px` they go to the transformer;
+    from there to `resize_from_px` the sharpness decides, frequency from `sharpness` on and transformer below; wider
+    ones are only resized. `width_margin` and `sharpness_margin`: by what share of a bound a face must pass it before it
     changes lanes, once it is on one.
 
-    The default of `sharpness` is where `python -m routing.calibrate` finds that portraits of 100 to 150 px part best into
-    those with detail of their own (as photographed, or compressed after) and those without (out of focus, or enlarged
-    from half their size): medians of 382 and 342 against 30 and 143; 85 % lie on the
-    right side.
+    The default of `sharpness` is where `python -m routing.calibrate` finds that portraits of 100 to 150 px part best
+    into those with detail of their own (as photographed, or compressed after) and those without (out of focus, or
+    enlarged from half their size): medians of 382 and 342 against 30 and 143; 85 % lie on the right side.
     """
 
     skip_below_px: float = 50.0
@@ -52,8 +51,8 @@ class Decision(NamedTuple):
 def decide(traits: Traits, settings: GateSettings, last_lane: Lane | None = None) -> Decision:
     """The lane for a face of `traits`.
 
-    `last_lane`: the lane of the same face in the frame before; each bound then moves away from it by the margin, so that a
-    face that hovers at a bound stays where it is. None: no margins.
+    `last_lane`: the lane of the same face in the frame before; each bound then moves away from it by the margin, so
+    that a face that hovers at a bound stays where it is. None: no margins.
     """
     lane = _lane(traits, _Bounds.favouring(last_lane, settings))
     plain = lane if last_lane is None else _lane(traits, _Bounds.favouring(None, settings))

@@ -30,7 +30,8 @@ class RoutingSettings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Routing:
-    """The faces of one frame. `seconds`: time taken by "detect", "track" and "gate". `scene_cut`: a new scene
+    """The faces of one frame. `seconds`: time taken by "detect" or
+    "track", whichever found the faces, and by "gate". `scene_cut`: a new scene
     begins here."""
 
     routes: tuple[Route, ...]
@@ -68,7 +69,8 @@ class Router:
         """The faces of `image`, (H, W, 3) uint8 RGB, shown at `seconds`.
 
         An image of another size than the last begins afresh. A face shows in `routes` when it was measured in this very
-        image; one that is new may wait for up to `detect_every` frames, except after a scene cut.
+        image; one that is new waits for the next detection, which comes after `detect_every` frames, at a scene cut,
+        and as soon as a face is lost.
         """
         started = time.perf_counter()
         if image.shape[:2] != self._size:
@@ -77,14 +79,13 @@ class Router:
         cut = self._scene.is_cut(image)
         if cut:
             self._end_tracks()
-        stage = "detect" if self._until_detection <= 0 else "track"
-        if stage == "detect":
+        followed = self._until_detection > 0 and self._follow(image, seconds)
+        if not followed:
             self._detect(image, seconds)
-        else:
-            self._follow(image, seconds)
         found = time.perf_counter()
         routes = self._gate(image, seconds)
-        return Routing(routes, {stage: found - started, "gate": time.perf_counter() - found}, cut)
+        spent = {"track" if followed else "detect": found - started, "gate": time.perf_counter() - found}
+        return Routing(routes, spent, cut)
 
     def _end_tracks(self) -> None:
         self._tracker.reset()
@@ -93,27 +94,23 @@ class Router:
 
     def _detect(self, image: Image, seconds: float) -> None:
         """Faces anywhere. Those that the detector misses are looked for once more where they are expected."""
-        detections = self._detector.detect(image)
-        missed = self._tracker.unmatched(detections, seconds=seconds)
-        boxes = [track.expected(seconds) for track in missed]
-        followed = self._detector.detect_at(image, boxes)
-        self._tracker.match(detections, seconds=seconds)
-        self._tracker.follow(zip(missed, followed, strict=True), seconds=seconds)
+        pairs, missed, new = self._tracker.assign(self._detector.detect(image), seconds=seconds)
+        found = self._detector.detect_at(image, [track.expected(seconds) for track in missed])
+        self._tracker.update([*pairs, *zip(missed, found, strict=True)], seconds=seconds, new=new)
         self._until_detection = self._settings.tracker.detect_every - 1
 
-    def _follow(self, image: Image, seconds: float) -> None:
-        """Faces where they are expected; all of the image when one has just gone from there."""
+    def _follow(self, image: Image, seconds: float) -> bool:
+        """Faces where they are expected. False, and nothing done, when one that was just there is not."""
         tracks = self._tracker.tracks
-        boxes = [track.expected(seconds) for track in tracks]
-        found = self._detector.detect_at(image, boxes)
+        found = self._detector.detect_at(image, [track.expected(seconds) for track in tracks])
         if any(face is None and track.id in self._shown for track, face in zip(tracks, found, strict=True)):
-            self._detect(image, seconds)
-            return
-        self._tracker.follow(zip(tracks, found, strict=True), seconds=seconds)
+            return False
+        self._tracker.update(zip(tracks, found, strict=True), seconds=seconds)
         self._until_detection -= 1
+        return True
 
     def _gate(self, image: Image, seconds: float) -> tuple[Route, ...]:
-        faces = self._tracker.faces(seconds=seconds)
+        faces = self._tracker.faces
         self._shown = frozenset(face.track_id for face in faces)
         alive = {track.id for track in self._tracker.tracks}
         self._memories = {key: memory for key, memory in self._memories.items() if key in alive}

@@ -14,8 +14,8 @@ THUMBNAIL = (32, 18)
 GRID = (128, 72)
 TONES = 32
 
-# Grey levels. Over 15 clips, three true cuts measured 24 to 27 in place and 9.6 to 16 in tones; a shaken hand-held camera
-# reached 18 in place, but no more than 3.7 in tones.
+# Grey levels. Over 15 clips, three true cuts measured 24 to 27 in place and 9.6 to 16 in tones; a shaken hand-held
+# camera reached 18 in place, but no more than 3.7 in tones.
 MOVED = 12.0
 RECOLORED = 6.0
 OTHER_PICTURE = 32.0
@@ -24,9 +24,9 @@ OTHER_PICTURE = 32.0
 class SceneCut:
     """Says of each image whether a new scene begins with it.
 
-    Two differences from the image before are asked: place by place, as thumbnails, and of the distributions of tones, as
-    the work to move one into the other. Motion changes the first alone, light slowly both; a cut changes both at once, or
-    the first beyond what motion can.
+    Two differences from the image before are asked: place by place, as thumbnails, and of the distributions of tones,
+    as the work to move one into the other. Motion changes the first alone, light slowly both; a cut changes both at
+    once, or the first beyond what motion can.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,8 @@
 """The 1-euro filter, for the landmarks of a face.
 
-G. Casiez, N. Roussel, D. Vogel: 1-euro Filter, A Simple Speed-based Low-pass Filter for Noisy Input in Interactive Systems,
-CHI 2012. An exponential smoother whose cutoff rises with speed: steady where the face rests, prompt where it moves.
+G. Casiez, N. Roussel, D. Vogel: 1-euro Filter, A Simple Speed-based Low-pass Filter for Noisy Input in Interactive
+Systems, CHI 2012. An exponential smoother whose cutoff rises with speed: steady where the face rests, prompt where it
+moves.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ Points = npt.NDArray[np.float32]
 class SmoothingSettings:
     """The paper's three parameters.
 
-    `min_cutoff_hz`: cutoff of a face at rest; lower is steadier. `beta`: how much the cutoff rises, in Hz for a speed of
-    one face width a second; higher lags less. `speed_cutoff_hz`: cutoff for the measured speed itself.
+    `min_cutoff_hz`: cutoff of a face at rest; lower is steadier. `beta`: how much the cutoff rises, in Hz for a speed
+    of one face width a second; higher lags less. `speed_cutoff_hz`: cutoff for the measured speed itself.
     """
 
     min_cutoff_hz: float = 1.5
@@ -37,8 +38,8 @@ class SmoothingSettings:
 class LandmarkFilter:
     """Smooths the (5, 2) landmarks of one face.
 
-    The speed that rules the cutoff is counted in face widths a second, so that small and large faces are smoothed alike,
-    and all five points share one cutoff, so that the filter never bends the face.
+    The speed that rules the cutoff is counted in face widths a second, so that small and large faces are smoothed
+    alike, and all five points share one cutoff, so that the filter never bends the face.
     """
 
     def __init__(self, points: Points, *, seconds: float, settings: SmoothingSettings) -> None:

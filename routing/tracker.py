@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +26,9 @@ class TrackerSettings:
     """How faces are followed.
 
     `detect_every`: frames from one full detection to the next; between them faces are followed, and new ones wait. 1
-    detects in every frame. `keep_lost_seconds`: how long a face that is not seen keeps its identity. `sure_score`: a new
-    face of this score counts at once; of less, when it is seen a second time. `reach`: how far a face may move between
-    two frames beyond what its velocity foretells, in face widths.
+    detects in every frame. `keep_lost_seconds`: how long a face that is not seen keeps its identity. `sure_score`: a
+    new face of this score counts at once; of less, when it is seen a second time. `reach`: how far a face may move
+    between two frames beyond what its velocity foretells, in face widths.
     """
 
     detect_every: int = 3
@@ -48,31 +49,32 @@ class Track:
 
     def __init__(self, track_id: int, detection: Detection, *, seconds: float, settings: TrackerSettings) -> None:
         self.id = track_id
-        self.box = detection.box
+        self.face = Face(track_id, detection.box, detection.landmarks, detection.score)
         self.seen_at = seconds
         self.confirmed = detection.score >= settings.sure_score
         self._filter = LandmarkFilter(detection.landmarks, seconds=seconds, settings=settings.smoothing)
         self._velocity = (0.0, 0.0)
-        self.face = Face(track_id, detection.box, detection.landmarks, detection.score)
 
     def expected(self, seconds: float) -> Box:
         """Where the face should be at `seconds`, at constant velocity."""
-        elapsed = seconds - self.seen_at
+        elapsed = max(seconds - self.seen_at, 0.0)
         dx, dy = self._velocity[0] * elapsed, self._velocity[1] * elapsed
-        return Box(self.box.x0 + dx, self.box.y0 + dy, self.box.x1 + dx, self.box.y1 + dy)
+        x0, y0, x1, y1 = self.face.box
+        return Box(x0 + dx, y0 + dy, x1 + dx, y1 + dy)
 
     def see(self, detection: Detection, *, seconds: float) -> None:
         """Takes `detection` for where the face is at `seconds`."""
         self._velocity = self._velocity_to(detection.box, seconds)
-        self.box, self.seen_at, self.confirmed = detection.box, seconds, True
         landmarks = self._filter.update(detection.landmarks, seconds=seconds, width_px=detection.box.width)
         self.face = Face(self.id, detection.box, landmarks, detection.score)
+        self.seen_at, self.confirmed = seconds, True
 
     def _velocity_to(self, box: Box, seconds: float) -> tuple[float, float]:
+        """Pixels a second, mixed from the last velocity and that of the step to `box`."""
         elapsed = seconds - self.seen_at
         if elapsed <= 0:
             return (0.0, 0.0)
-        (x, y), (last_x, last_y) = _center(box), _center(self.box)
+        (x, y), (last_x, last_y) = _center(box), _center(self.face.box)
         old_x, old_y = self._velocity
         keep = 1.0 - VELOCITY_SHARE
         return (
@@ -81,73 +83,78 @@ class Track:
         )
 
 
+class Assignment(NamedTuple):
+    """How the faces that a detector found go with the tracks: each with its track, tracks and faces left alone."""
+
+    pairs: list[tuple[Track, Detection]]
+    missed: list[Track]
+    new: list[Detection]
+
+
 class Tracker:
-    """The tracks of one stream. Each frame is told to it once: by `match` after a full detection, or by `follow` with
-    what was found at the places that `expected` gave."""
+    """The tracks of one stream, told once of each frame by `update`. Identities count up and are never given twice."""
 
     def __init__(self, settings: TrackerSettings) -> None:
         self._settings = settings
         self._tracks: list[Track] = []
+        self._seen: set[int] = set()
         self._next_id = 0
 
     @property
     def tracks(self) -> tuple[Track, ...]:
-        """The live tracks, lost ones among them."""
+        """The live tracks, oldest first, lost ones among them."""
         return tuple(self._tracks)
 
+    @property
+    def faces(self) -> tuple[Face, ...]:
+        """The faces seen in the last update, oldest track first, without those yet to be confirmed."""
+        return tuple(track.face for track in self._tracks if track.confirmed and track.id in self._seen)
+
     def reset(self) -> None:
-        """Ends all tracks. Identities are not given twice."""
-        self._tracks = []
+        """Ends all tracks."""
+        self._tracks, self._seen = [], set()
 
-    def unmatched(self, detections: Sequence[Detection], *, seconds: float) -> list[Track]:
-        """The tracks that none of `detections` continues."""
-        matched = {id(track) for track, _ in self._pairs(detections, seconds)}
-        return [track for track in self._tracks if id(track) not in matched]
+    def assign(self, detections: Sequence[Detection], *, seconds: float) -> Assignment:
+        """The assignment of least total cost; what is too far apart for one face stays alone. Changes nothing."""
+        if not self._tracks or not detections:
+            return Assignment([], list(self._tracks), list(detections))
+        cost = self._costs([track.expected(seconds) for track in self._tracks], [d.box for d in detections])
+        rows, columns = linear_sum_assignment(cost)
+        partners = {int(r): int(c) for r, c in zip(rows, columns, strict=True) if cost[r, c] < IMPOSSIBLE}
+        taken = set(partners.values())
+        return Assignment(
+            [(self._tracks[row], detections[column]) for row, column in partners.items()],
+            [track for row, track in enumerate(self._tracks) if row not in partners],
+            [detection for column, detection in enumerate(detections) if column not in taken],
+        )
 
-    def match(self, detections: Sequence[Detection], *, seconds: float) -> None:
-        """Continues tracks with what a detector found anywhere in the frame, and begins one for every other face."""
-        pairs = self._pairs(detections, seconds)
-        for track, index in pairs:
-            track.see(detections[index], seconds=seconds)
-        taken = {index for _, index in pairs}
-        for index, detection in enumerate(detections):
-            if index not in taken:
-                self._begin(detection, seconds)
-        self._settle(seconds)
-
-    def follow(self, found: Iterable[tuple[Track, Detection | None]], *, seconds: float) -> None:
-        """Continues each track with what was found where it was expected, if anything was."""
+    def update(
+        self, found: Iterable[tuple[Track, Detection | None]], *, seconds: float, new: Iterable[Detection] = ()
+    ) -> None:
+        """Continues each track of `found` with what is there at `seconds`, if anything is, and begins one for each face
+        of `new`."""
+        self._seen = set()
         for track, detection in found:
             if detection is not None:
                 track.see(detection, seconds=seconds)
-        self._settle(seconds)
+                self._seen.add(track.id)
+        for detection in new:
+            self._tracks.append(Track(self._next_id, detection, seconds=seconds, settings=self._settings))
+            self._seen.add(self._next_id)
+            self._next_id += 1
+        self._end_some(seconds)
 
-    def faces(self, *, seconds: float) -> tuple[Face, ...]:
-        """The faces measured at `seconds`, oldest track first; those yet to be confirmed are left out."""
-        return tuple(track.face for track in self._tracks if track.confirmed and track.seen_at == seconds)
-
-    def _begin(self, detection: Detection, seconds: float) -> None:
-        self._tracks.append(Track(self._next_id, detection, seconds=seconds, settings=self._settings))
-        self._next_id += 1
-
-    def _settle(self, seconds: float) -> None:
-        """Ends tracks that are lost for too long, new ones not seen again at once, and the younger of two on one face."""
+    def _end_some(self, seconds: float) -> None:
+        """Ends tracks lost for too long, unconfirmed ones not seen again at once, and the younger of two on one
+        face."""
         alive: list[Track] = []
         for track in self._tracks:
-            lost = seconds - track.seen_at
-            if lost > (self._settings.keep_lost_seconds if track.confirmed else 0.0):
-                continue
-            if not any(_same_face(track.expected(seconds), other.expected(seconds)) for other in alive):
+            patience = self._settings.keep_lost_seconds if track.confirmed else 0.0
+            lost = track.id not in self._seen and seconds - track.seen_at >= patience
+            box = track.expected(seconds)
+            if not lost and not any(_same_face(box, other.expected(seconds)) for other in alive):
                 alive.append(track)
         self._tracks = alive
-
-    def _pairs(self, detections: Sequence[Detection], seconds: float) -> list[tuple[Track, int]]:
-        """The assignment of least total cost; what is too far apart for one face stays alone."""
-        if not self._tracks or not detections:
-            return []
-        cost = self._costs([track.expected(seconds) for track in self._tracks], [d.box for d in detections])
-        rows, columns = linear_sum_assignment(cost)
-        return [(self._tracks[r], int(c)) for r, c in zip(rows, columns, strict=True) if cost[r, c] < IMPOSSIBLE]
 
     def _costs(self, expected: list[Box], found: list[Box]) -> npt.NDArray[np.float64]:
         return np.array([[self._cost(a, b) for b in found] for a in expected])

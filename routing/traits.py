@@ -11,10 +11,10 @@ from routing.types import Box, Traits
 Image = npt.NDArray[np.uint8]
 
 SHARPNESS_SIZE = 96
-"""Side in pixels at which sharpness is measured. Faces that the gate asks about (100 px wide and more) are averaged down
-to it, so that the number means the same for all of them; narrower faces are enlarged and measure softer than they
-are, which the gate never asks about. Close to their own size, since what is lost by blur lies in the finest detail: 64 px
-tells sharp from soft portraits rightly for 80 %, 96 px for 86 % (`routing.calibrate`)."""
+"""Side in pixels at which sharpness is measured. Faces that the gate asks about (100 px wide and more) are averaged
+down to it, so that the number means the same for all of them; narrower faces are enlarged and measure softer than they
+are, which the gate never asks about. Close to their own size, since what is lost by blur lies in the finest detail: 64
+px tells sharp from soft portraits rightly for 80 %, 96 px for 86 % (`routing.calibrate`)."""
 SEEN_SHARE = 0.5
 SETTLE_SECONDS = 0.25
 
@@ -22,10 +22,9 @@ SETTLE_SECONDS = 0.25
 def sharpness(image: Image, box: Box, landmarks: npt.NDArray[np.float32]) -> float:
     """Variance of the Laplacian of the luma of a face, resampled to `SHARPNESS_SIZE`.
 
-    `image`: (H, W, 3) uint8 RGB. Measured in the square about the landmarks' mean that is as wide as the face: brows to chin,
-    little hair and background. 0 where less than half of it along either axis is inside the image: too little to call
-    anything sharp. (J. L. Pech-Pacheco et al.: Diatom Autofocusing in
-    Brightfield Microscopy, ICPR 2000.)
+    `image`: (H, W, 3) uint8 RGB. Measured in the square about the landmarks' mean that is as wide as the face: brows to
+    chin, little hair and background. 0 where less than half of it along either axis is inside the image: too little to
+    call anything sharp. (J. L. Pech-Pacheco et al.: Diatom Autofocusing in Brightfield Microscopy, ICPR 2000.)
     """
     side = box.width
     center_x, center_y = landmarks.mean(axis=0).tolist()
