@@ -21,11 +21,13 @@ from streamer import __version__
 from streamer.config import Settings
 from streamer.demo import build_sample
 from streamer.errors import OutputExistsError, SinkError
+from streamer.media.compare import ComparisonSink
 from streamer.media.info import SourceInfo
 from streamer.media.probe import probe, sample_frames
+from streamer.media.sink import FileSink
 from streamer.media.source import FileSource
 from streamer.media.sync import first_pts_difference
-from streamer.outlet import ComparisonOutlet, FileOutlet, FilmOutlet, OverlayOutlet
+from streamer.outlet import FileOutlet
 from streamer.pipeline import LaneWork, Pipeline, Processed
 from streamer.progress import ProgressBar
 from streamer.report import RunFacts, RunTally, compose_report, print_table, write_report
@@ -118,15 +120,15 @@ def _run(
 
 
 def _make_outlet(job: Job, info: SourceInfo, settings: Settings, tally: RunTally) -> FileOutlet:
-    kind = ComparisonOutlet if job.compare else FilmOutlet
-    outlet: FileOutlet = kind(
+    kind = ComparisonSink if job.compare else FileSink
+    sink = kind(
         job.output,
         info,
         settings.output,
         overwrite=job.overwrite,
         on_encoded=partial(tally.add_stage, "encode"),
     )
-    return OverlayOutlet(outlet, scale=settings.scale) if job.overlay else outlet
+    return FileOutlet(sink, overlay_scale=settings.scale if job.overlay else None)
 
 
 def _check_report_place(job: Job) -> None:

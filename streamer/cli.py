@@ -32,7 +32,7 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
-class _Terminated(Exception):
+class _Terminated(Exception):  # noqa: N818 - a wish, not an error
     pass
 
 

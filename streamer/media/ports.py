@@ -7,7 +7,7 @@ from typing import Protocol
 from streamer.frame import Frame
 
 
-class EndOfStream(Exception):
+class EndOfStream(Exception):  # noqa: N818 - an ending, not an error
     """A source has no more frames; not an error."""
 
 

@@ -27,6 +27,8 @@ _MATRIX_NUMBERS = {"bt709": 1, "bt601": 6, "bt2020": 9}
 # Encoders that take chroma of half a size only where the size is even.
 _EVEN_ONLY = frozenset({"h264", "hevc", "av1"})
 _USUAL_RATE = Fraction(25)
+# Sources of variable rate may claim thousands; encoders plan their bits by the rate, and SVT-AV1 refuses more.
+_MAX_RATE = Fraction(240)
 
 
 class VideoTrack:
@@ -91,6 +93,7 @@ class VideoTrack:
         container: Container,
         rate: Fraction,
     ) -> VideoStream:
+        rate = min(rate, _MAX_RATE)
         stream = output.add_stream(settings.encoder.name, rate=rate, options=settings.options)
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
