@@ -78,11 +78,11 @@ class EncodeSettings:
     """How a film is written.
 
     `codec`: h264, hevc, av1, vp9 or ffv1. `quality`: 0 to 51 on the scale of x264's CRF, less is better; it is
-    translated, roughly, for the other codecs; 0 is lossless (not for av1; few players show such h264); ffv1 always is. `preset`: the encoder's
-    own word for speed, None for our choice. `unsupported`: what to do with a sound or text that the container
-    doesn't take as it is: "reencode" just that stream, leave it out with a "warn"ing, or stop with an "error"; what
-    can't be re-encoded is left out with a warning. `faststart`: put the index of an MP4 or MOV first, so that it
-    plays while it loads (copies the file once at the end).
+    translated, roughly, for the other codecs; 0 is lossless (not for av1; few players show such h264); ffv1 always
+    is. `preset`: the encoder's own word for speed, None for our choice. `unsupported`: what to do with a sound or text
+    that the container doesn't take as it is: "reencode" just that stream, leave it out with a "warn"ing, or stop with
+    an "error"; what can't be re-encoded is left out with a warning. `faststart`: put the index of an MP4 or MOV first,
+    so that it plays while it loads (copies the file once at the end).
 
     Raises UsageError where these make no sense together.
     """

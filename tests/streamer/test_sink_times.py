@@ -65,6 +65,18 @@ def test_transport_streams_keep_times_of_their_clock(tmp_path: Path, name: str) 
     assert got == sent
 
 
+@pytest.mark.parametrize("codec", ["h264", "av1"])
+def test_a_rate_beyond_belief_is_no_obstacle(tmp_path: Path, codec: CodecName) -> None:
+    SourceMaker(tmp_path / "source.mp4", range(2), Fraction(1, 25)).write()
+    info = replace(info_of(tmp_path / "source.mp4"), time_base=MILLI, rate=Fraction(1000))
+    writer = FileWriter(tmp_path / "out.mkv", info, EncodeSettings(codec=codec), overwrite=False)
+    for frame in frames_at([0, 40, 80], MILLI):
+        writer.write(frame)
+    writer.complete()
+    writer.publish()
+    assert times_of(tmp_path / "out.mkv") == [0, 40 * MILLI, 80 * MILLI]
+
+
 def test_avi_gives_one_frame_for_one_and_says_what_it_can_not(tmp_path: Path) -> None:
     SourceMaker(tmp_path / "source.mp4", range(30), Fraction(1, 25)).write()
     notes = rewrite(tmp_path / "source.mp4", tmp_path / "out.avi")
