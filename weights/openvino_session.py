@@ -189,7 +189,8 @@ def _convert(module: torch.nn.Module, input_shape: tuple[int | None, ...], *, dt
         warnings.simplefilter("ignore", DeprecationWarning)
         # What is constant by the architecture is traced as a constant, which the tracer warns about.
         warnings.simplefilter("ignore", TracerWarning)
-        decoder = TorchScriptPythonDecoder(module, example_input=example)
+        # Tracing a second time to compare would import a part of torch that takes more than a second to load.
+        decoder = TorchScriptPythonDecoder(module, example_input=example, trace_kwargs={"check_trace": False})
     frontend = FrontEndManager().load_by_framework("pytorch")
     return frontend.convert(frontend.load(decoder))
 
