@@ -33,7 +33,7 @@ $(BIN)/python:
 
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Facelane and what it needs into $(VENV); the first time takes some minutes"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar on \
+	@$(BIN)/python -m pip install $$([ -t 1 ] || echo --quiet) --disable-pip-version-check \
 	    --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
