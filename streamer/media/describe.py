@@ -67,7 +67,7 @@ def describe_source(
         frame_count=video.frames or None,
         color=first.color,
         sar=1 / sar if orientation.swaps_sides else sar,
-        codec=video.codec_context.name,
+        codec=video.codec_context.codec.canonical_name,
         pix_fmt=decoded.format.name,
         rotation=orientation.rotation,
         mirrored=orientation.mirrored,
@@ -104,7 +104,7 @@ def _stream_info(stream: Stream) -> StreamInfo:
     return StreamInfo(
         index=stream.index,
         kind=stream.type,
-        codec="" if context is None else context.name,
+        codec="" if context is None else context.codec.canonical_name,
         language=stream.language,
         default=bool(stream.disposition & Disposition.default),
         attached_picture=bool(stream.disposition & _PICTURES),

@@ -34,10 +34,14 @@ def sample_frames(path: Path, count: int) -> Iterator[Frame]:
     if count < 1:
         raise ValueError(f"a sample has at least one frame, not {count}")
     with FileReader(path) as reader:
-        if _can_seek(reader) and _is_worth_seeking(reader.info, count):
-            yield from _sought(reader, count)
-        else:
-            yield from _thinned(reader, count)
+        if _is_worth_seeking(reader.info, count) and _can_seek(reader):
+            sought = list(_sought(reader, count))
+            if len(sought) > count // 2:
+                yield from sought
+                return
+            logger.info("%s: seeking found %d of %d frames, so it is read through", path, len(sought), count)
+    with FileReader(path) as reader:
+        yield from _thinned(reader, count)
 
 
 def _can_seek(reader: FileReader) -> bool:
