@@ -60,9 +60,7 @@ def test_a_new_face_takes_the_lane_of_its_traits(width: float, sharpness: float,
         (FREQUENCY, 125.0, 79.9, TRANSFORMER),
     ],
 )
-def test_a_face_leaves_its_lane_only_beyond_the_margin(
-    last: Lane, width: float, sharpness: float, lane: Lane
-) -> None:
+def test_a_face_leaves_its_lane_only_beyond_the_margin(last: Lane, width: float, sharpness: float, lane: Lane) -> None:
     assert decide(Traits(width, sharpness), SETTINGS, last).lane is lane
 
 
