@@ -76,18 +76,20 @@ class StreamCopier:
     the film. Use: `add` every stream in order, `tags`, then `advance` as pictures are written, `finish`, `close`.
     """
 
-    def __init__(self, info: SourceInfo, container: Container, *, unsupported: OnUnsupported) -> None:
-        """Raises SourceError where the input can't be opened again."""
+    def __init__(
+        self, info: SourceInfo, output: OutputContainer, *, container: Container, unsupported: OnUnsupported
+    ) -> None:
+        """`output`: a file of the kind `container`. Raises SourceError where the input can't be read again."""
         self.notes: list[str] = []
         self.corrupt = 0
         self._info = info
+        self._output = output
         self._container = container
         self._unsupported = unsupported
         self._tracks: dict[int, Track] = {}
         self._input: InputContainer = open_input(info.path)
         self._packets = self._demux()
         self._next: Packet[Stream] | None = None
-        self._output: OutputContainer | None = None
         self._has_begun = False
 
     @property
@@ -95,29 +97,28 @@ class StreamCopier:
         """The source's streams, the pictures among them."""
         return list(self._input.streams)
 
-    def add(self, output: OutputContainer, stream: Stream) -> None:
+    def add(self, stream: Stream) -> None:
         """Give one stream of the source its place in the output. Raises SinkError where it has none and the settings
         say that this is an error."""
-        self._output = output
         stream.discard = Discard.all
         if _is_redundant(stream, self._info):
             return
         if stream.type == "video" and not (_is_cover(stream) and self._container.covers):
             self._say(f"{_name(stream)} left out: only one picture track is written")
         elif takes(self._container, stream):
-            self._copy(output, stream)
+            self._copy(stream)
         else:
-            self._replace(output, stream)
+            self._replace(stream)
 
-    def tags(self, output: OutputContainer, pictures: Stream) -> None:
+    def tags(self, pictures: Stream) -> None:
         """Write the film's tags and chapters, and the tags of the picture track. Before the first packet."""
-        output.metadata.update(_kept(self._info.metadata))
+        self._output.metadata.update(_kept(self._info.metadata))
         source = self._input.streams[self._info.video_index]
         pictures.metadata.update(_kept(source.metadata))
         pictures.disposition = source.disposition
         chapters = self._input.chapters()
         if chapters and self._container.chapters:
-            output.set_chapters(chapters)
+            self._output.set_chapters(chapters)
         elif chapters:
             self._say(f"{len(chapters)} chapters left out: {self._container.muxer} has no place for them")
 
@@ -127,33 +128,32 @@ class StreamCopier:
             if until is not None and _seconds(packet) > until:
                 return
             self._next = None
-            self._write(self._tracks[packet.stream.index].put(packet))
+            track = self._tracks[packet.stream.index]
+            self._write(track, track.put(packet))
 
     def finish(self) -> None:
         """Write the rest, and note what was lost on the way."""
         self.advance(None)
         for track in self._tracks.values():
-            self._write(track.flush())
-        if self.corrupt:
-            self._say(f"{self.corrupt} damaged packets of sound or text skipped")
-        if lost := sum(track.lost for track in self._tracks.values()):
-            self._say(f"{lost} packets of sound or text skipped: their times went back, or they could not be decoded")
+            self._write(track, track.flush())
+        if lost := self.corrupt + sum(track.lost for track in self._tracks.values()):
+            self._say(f"{lost} packets of sound or text skipped: they are damaged, or their times went back")
 
     def close(self) -> None:
         """Let the input go; may be called twice."""
         self._input.close()
 
-    def _copy(self, output: OutputContainer, stream: Stream) -> None:
-        track = CopiedTrack(output.add_stream_from_template(stream, opaque=True))
+    def _copy(self, stream: Stream) -> None:
+        track = CopiedTrack(self._output.add_stream_from_template(stream, opaque=True))
         track.stream.metadata.update(_kept(stream.metadata))
         track.stream.disposition = stream.disposition
         self._follow(stream, track)
 
-    def _replace(self, output: OutputContainer, stream: Stream) -> None:
+    def _replace(self, stream: Stream) -> None:
         what = f"{_name(stream)} doesn't go into {self._container.muxer}"
         if self._unsupported == "error":
             raise SinkError(f"{what}: choose another container, or unsupported = reencode or warn")
-        made = transcoder_for(output, stream, self._container) if self._unsupported == "reencode" else None
+        made = transcoder_for(self._output, stream, self._container) if self._unsupported == "reencode" else None
         if made is None:
             self._say(f"{what}: left out")
             return
@@ -166,13 +166,17 @@ class StreamCopier:
         stream.discard = Discard.default
         self._tracks[stream.index] = track
 
-    def _write(self, packets: list[Packet[Stream]]) -> None:
-        if not packets or self._output is None:
-            return
-        if not self._has_begun:
-            self._has_begun = True
-            self._note_shift(packets[0])
-        self._output.mux(packets)
+    def _write(self, track: Track, packets: list[Packet[Stream]]) -> None:
+        for packet in packets:
+            if not self._has_begun:
+                self._has_begun = True
+                self._note_shift(packet)
+            try:
+                self._output.mux_one(packet)
+            except (av.InvalidDataError, av.ArgumentError) as error:
+                # A packet that the muxer can't parse or place is no reason to lose the film; a full disk raises others.
+                logger.debug("a packet of stream %d is refused: %s", packet.stream_index, error)
+                track.lost += 1
 
     def _note_shift(self, first: Packet[Stream]) -> None:
         """Say by how much the muxer will move everything, sound and pictures alike."""

@@ -118,13 +118,13 @@ class _Film:
     ) -> None:
         options = _muxer_options(container, first, settings)
         self._output: OutputContainer = av.open(file_url(part), "w", format=container.muxer, container_options=options)
-        self._copier = StreamCopier(info, container, unsupported=settings.unsupported)
+        self._copier = StreamCopier(info, self._output, container=container, unsupported=settings.unsupported)
         for stream in self._copier.streams:
             if stream.index == info.video_index:
                 self._video = VideoTrack(self._output, first, info=info, settings=settings, container=container)
             elif copy_streams:
-                self._copier.add(self._output, stream)
-        self._copier.tags(self._output, self._video.stream)
+                self._copier.add(stream)
+        self._copier.tags(self._video.stream)
         self._output.start_encoding()
 
     @property

@@ -264,7 +264,7 @@ def test_sound_that_can_not_be_decoded_is_skipped_and_counted(tmp_path: Path) ->
                 packet.stream = tracks[packet.stream.index]
                 spoilt.mux(packet)
     notes = rewrite(source, made, WEBM)
-    assert any("packets of sound or text skipped" in note for note in notes)
+    assert any("skipped: they are damaged" in note for note in notes)
     assert packets_of(made, 1)[-1][1] > Fraction(19, 10)
 
 
@@ -341,6 +341,22 @@ def test_a_truncated_input_gives_the_sound_that_is_left(tmp_path: Path) -> None:
     kept = hashes(made, 1)
     assert 20 < len(kept) < len(hashes(whole, 1))
     assert kept == hashes(whole, 1)[: len(kept)]
+
+
+def test_damaged_sound_is_skipped_and_counted(tmp_path: Path) -> None:
+    whole, source, made = tmp_path / "whole.ts", tmp_path / "in.ts", tmp_path / "out.mkv"
+    film = maker(whole)
+    film.add_tone(2)
+    film.write()
+    cells = [whole.read_bytes()[at : at + 188] for at in range(0, whole.stat().st_size, 188)]
+    # FFmpeg gives the second stream of a transport stream the number 0x101.
+    sound = [n for n, cell in enumerate(cells) if int.from_bytes(cell[1:3], "big") & 0x1FFF == 0x101]
+    lost = set(sound[len(sound) // 2 :: 40])
+    source.write_bytes(b"".join(cell for n, cell in enumerate(cells) if n not in lost))
+    notes = rewrite(source, made)
+    assert any("skipped: they are damaged" in note for note in notes)
+    assert 20 < len(hashes(made, 1)) <= len(hashes(whole, 1))
+    assert packets_of(made, 1)[-1][1] > Fraction(19, 10)
 
 
 def test_tags_about_the_old_file_are_not_carried(tmp_path: Path) -> None:
