@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 
 # Formats whose headers state a length; of others FFmpeg estimates it, from the file itself or the bit rate.
 _STATES_LENGTH = frozenset({"mov", "mp4", "matroska", "webm", "avi", "flv", "asf"})
-_TS_PACKET = 188
+_TS_PACKETS = (188, 192, 204)  # plain, with time codes (m2ts), with error correction
 _SLACK_FRAMES = 2  # edit lists drop some on purpose
 _SLACK_SECONDS = Fraction(1)
 _SLACK_SHARE = Fraction(1, 20)
@@ -68,7 +68,7 @@ def is_cut(path: Path, container_format: str) -> bool:
         if "avi" in names:
             file.seek(4)
             return int.from_bytes(file.read(4), "little") + 8 > size
-    return "mpegts" in names and size % _TS_PACKET != 0
+    return "mpegts" in names and all(size % packet for packet in _TS_PACKETS)
 
 
 def _boxes_end(file: BinaryIO, size: int) -> int:

@@ -30,6 +30,7 @@ CONTAINERS = {
     "mkv": ("libx264", {}),
     "webm": ("libvpx", {}),
     "ts": ("libx264", {}),
+    "m2ts": ("libx264", {}),
     "avi": ("mpeg4", {}),
 }
 

@@ -181,6 +181,19 @@ def test_interlaced_frames_are_made_whole_one_for_one(tmp_path: Path) -> None:
         assert frame.color == frames[0].color
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_shortest_interlaced_films_keep_all_frames(count: int) -> None:
+    deinterlacer = Deinterlacer()
+    deinterlacer.is_active = True
+    frames = [frame.reformat(format="yuv422p") for frame in combed(count)]
+    originals = []
+    for pts, frame in enumerate(frames):
+        frame.pts, frame.time_base = pts, Fraction(1, 25)
+        originals += [original for _, original in deinterlacer.feed(frame)]
+    originals += [original for _, original in deinterlacer.flush()]
+    assert originals == frames
+
+
 def test_progressive_frames_among_interlaced_ones_stay_as_they_are(tmp_path: Path) -> None:
     first = write_clip(
         tmp_path / "a.ts", combed(4), codec="libx264", options=LOSSLESS | {"x264-params": "interlaced=1:tff=1"}
