@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import logging
 import re
 import ssl
 import subprocess
@@ -23,6 +24,8 @@ from pathlib import Path
 from typing import IO
 
 from weights.errors import WeightsError
+
+logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 30.0
 SECTIONS = ("global", "download", ":env:")
@@ -95,8 +98,8 @@ class Places:
         self._opener = urllib.request.build_opener(*handlers)
 
     def links(self, distribution: str, archive: str) -> Iterator[str]:
-        """Where `archive` may be had, in pip's order. A place that can't be asked is passed over, with a warning; if no
-        place answered and one failed, the failure is raised as a retryable WeightsError."""
+        """Where `archive` may be had: folders of links first, then the indexes in their order. A place that can't be
+        asked is passed over with a warning; if no other had it, its failure is raised as a retryable WeightsError."""
         normal = re.sub(r"[-_.]+", "-", distribution).lower()
         pages = [f"{index.rstrip('/')}/{normal}/" for index in self._settings.indexes]
         failures: list[str] = []
@@ -106,6 +109,7 @@ class Places:
                 links = [link for link in self._listed(place) if _file_name(link) == archive]
             except OSError as error:
                 failures.append(f"{_public(place)}: {reason_of(error)}")
+                logger.warning("passed over %s", failures[-1])
                 continue
             found = found or bool(links)
             yield from links

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,13 @@ class RuntimeSettings:
     runtime: Runtime = "auto"
     precision: Precision = "auto"
     threads: int = 0
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("device", Device), ("runtime", Runtime), ("precision", Precision)):
+            if getattr(self, name) not in get_args(allowed):
+                raise ValueError(f"{name} is one of {', '.join(get_args(allowed))}, not {getattr(self, name)!r}")
+        if self.threads < 0:
+            raise ValueError(f"threads is 0 or more, not {self.threads}")
 
 
 @dataclass(frozen=True, slots=True)

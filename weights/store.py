@@ -107,9 +107,14 @@ class Store:
         path = self._cached(entry)
         if self._settings.offline:
             raise WeightsError(f"{entry.id} is not in {path.parent} and offline is set; run once with offline off")
-        with _locked(path.parent):
-            # Another process may have brought it while this one waited for the lock.
-            return self._here(entry) or self._fetch_any(entry)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(path.parent / ".lock"):
+                # Another process may have brought it while this one waited for the lock.
+                return self._here(entry) or self._fetch_any(entry)
+        except OSError as error:
+            advice = "make it writeable, or choose another folder by FACELANE_WEIGHTS"
+            raise WeightsError(f"{path.parent} can't be written to ({error.strerror}); {advice}") from error
 
     def _fetch_any(self, entry: Entry) -> Path:
         sources = [source for source in entry.sources if isinstance(source, ArchiveMember)]
@@ -159,11 +164,3 @@ def _package_file(entry: Entry) -> Path | None:
     if all(isinstance(source, PackageFile) for source in entry.sources):
         raise WeightsError(f"{entry.id} is not in {PACKAGE_FILES}, where it should be; install Facelane anew")
     return None
-
-
-def _locked(folder: Path) -> FileLock:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WeightsError(f"{folder} can't be made ({error.strerror}); choose a folder by FACELANE_WEIGHTS") from error
-    return FileLock(folder / ".lock")

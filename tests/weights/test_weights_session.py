@@ -6,6 +6,7 @@ import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -172,6 +173,12 @@ def test_what_cannot_be_had_is_refused_and_never_replaced() -> None:
     for runtime in ("auto", "openvino", "torch"):
         with pytest.raises(WeightsError, match='set device to "cpu"'):
             choose_runtime(RuntimeSettings(device="cuda", runtime=runtime))
+
+
+@pytest.mark.parametrize("wrong", [{"device": "gpu"}, {"runtime": "tensorrt"}, {"precision": "int8"}, {"threads": -1}])
+def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} is"):
+        RuntimeSettings(**wrong)
 
 
 def saved(tmp_path: Path, **changes: torch.Tensor | None) -> Path:

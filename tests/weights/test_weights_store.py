@@ -182,6 +182,16 @@ def test_a_second_index_answers_where_the_first_has_nothing(
     assert a_store(tmp_path).find("left").read_bytes() == LEFT
 
 
+def test_an_index_that_is_down_is_passed_over_and_named(
+    tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", f"{index.url}/simple/")
+    with caplog.at_level(logging.WARNING):
+        assert a_store(tmp_path).find("left").read_bytes() == LEFT
+    assert "passed over http://127.0.0.1:9/simple/tiny-weights/" in caplog.text
+
+
 def test_a_name_and_password_go_in_the_header_and_in_no_message(
     tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,7 +299,7 @@ def test_processes_fetch_once_between_them(tmp_path: Path, index: Index) -> None
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, index: Index) -> None:
     (tmp_path / "cache").write_text("a file where the folder should be")
-    with pytest.raises(WeightsError, match="choose a folder by FACELANE_WEIGHTS"):
+    with pytest.raises(WeightsError, match="choose another folder by FACELANE_WEIGHTS"):
         a_store(tmp_path).find("left")
 
 
