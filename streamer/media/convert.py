@@ -17,6 +17,7 @@ from av.sidedata.sidedata import Type as SideData
 
 from streamer.color import NOT_STATED, SPACE_TAG, ColorSpec, Matrix, Plane, Planes, allocate, chroma_size, from_rgb
 from streamer.errors import UnsupportedError
+from streamer.media.demux import describe
 from streamer.media.sidedata import payload
 from streamer.media.tonemap import BT709, HDR_TRANSFERS, Deep, tone_map
 
@@ -34,6 +35,15 @@ def convert(frame: av.VideoFrame) -> tuple[Planes, ColorSpec]:
     and matrices that are not linear in R'G'B'.
     """
     refuse_unsupported(frame)
+    try:
+        return _converted(frame)
+    except av.FFmpegError as error:
+        raise UnsupportedError(
+            f"{frame.format.name} pixels can't be unpacked ({describe(error)}): convert the film to H.264 first"
+        ) from error
+
+
+def _converted(frame: av.VideoFrame) -> tuple[Planes, ColorSpec]:
     if frame.color_trc in HDR_TRANSFERS:
         return from_rgb(tone_map(_deep(frame), frame), BT709), BT709
     color = color_of(frame)
@@ -142,8 +152,10 @@ def _unpacked(frame: av.VideoFrame) -> av.VideoFrame:
         name = f"gbrp{bits if bits in _GBR_BITS else 16}le" if bits > 8 else "gbrp"
     elif len(colors) == 1:
         name = f"gray{depth}"
-    else:
+    elif _ratio(format) in _SUBSAMPLING:
         name = f"yuv{_SUBSAMPLING[_ratio(format)]}p{depth}"
+    else:
+        raise UnsupportedError(f"pixels are stored as {format.name}: convert the film to H.264 first")
     return frame.reformat(format=name)
 
 

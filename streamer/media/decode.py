@@ -12,7 +12,7 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from streamer.errors import UnsupportedError
+from streamer.errors import SourceError, UnsupportedError
 from streamer.media.damage import Reach
 from streamer.media.deinterlace import Deinterlacer
 from streamer.media.demux import describe
@@ -43,7 +43,7 @@ class VideoDecoder:
     """Pairs (picture, original) of one stream in presentation order: the picture progressive, the original as decoded,
     with its time and tags. `reach` has seen all packets before.
 
-    Raises UnsupportedError where the stream is encrypted.
+    Raises UnsupportedError where the stream is encrypted, SourceError where deinterlacing fails.
     """
 
     def __init__(self, container: InputContainer, video: VideoStream, counters: SourceCounters) -> None:
@@ -54,12 +54,17 @@ class VideoDecoder:
 
     def __iter__(self) -> Iterator[tuple[av.VideoFrame, av.VideoFrame]]:
         deinterlacer = Deinterlacer()
-        for packet in self._packets():
-            for frame in self._decode(packet):
-                self._counters.corrupt_frames += frame.is_corrupt
-                self._counters.deinterlaced_frames += frame.interlaced_frame
-                yield from deinterlacer.feed(frame)
-        yield from deinterlacer.flush()
+        try:
+            for packet in self._packets():
+                for frame in self._decode(packet):
+                    self._counters.corrupt_frames += frame.is_corrupt
+                    self._counters.deinterlaced_frames += frame.interlaced_frame
+                    yield from deinterlacer.feed(frame)
+            yield from deinterlacer.flush()
+        except av.FFmpegError as error:
+            raise SourceError(
+                f"the film's fields can't be joined ({describe(error)}): convert it to progressive video first"
+            ) from error
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
         """The stream's packets; those of others are only looked at, to see how far the container goes."""

@@ -31,10 +31,9 @@ class Deinterlacer:
             yield frame, frame
             return
         shape = frame.width, frame.height, frame.format.name
-        if shape != self._shape:
+        if self._graph is None or shape != self._shape:
             yield from self.flush()
             self._graph, self._shape = _graph(frame), shape
-        assert self._graph is not None
         self._waiting.append(frame)
         self._graph.vpush(frame)
         yield from self._pull(self._graph)

@@ -73,7 +73,7 @@ class FileSource:
         return self._reader.damaged
 
     async def recv(self) -> Frame:
-        """The next frame. Raises EndOfStream after the last one, after `close`, and while waiting when it is called."""
+        """The next frame. Raises EndOfStream after the last one, and after a `close`, even while it waits."""
         if self._end is not None:
             raise self._end
         if self._thread is None:

@@ -69,8 +69,10 @@ def _codes(deep: Deep) -> Real:
     scale = 1.0 / ((1 << deep.bits) - 1) if deep.full_range else 1.0 / (255 << (deep.bits - 8))
     planes = [channel.astype(np.float32) * np.float32(scale) for channel in deep.channels]
     if len(planes) == 1:
-        planes += [np.full_like(planes[0], 128 / 255)] * 2
-    planes = [planes[0], *(_enlarge(plane, height, width) for plane in planes[1:])]
+        planes += [np.full_like(planes[0], scale * (1 << (deep.bits - 1)))] * 2
+    # 8-bit chroma has its middle at 128 of 255; full range puts it elsewhere at other depths.
+    middle = np.float32(0.0 if deep.rgb else 128 / 255 - scale * (1 << (deep.bits - 1)))
+    planes = [planes[0], *(_enlarge(plane, height, width) + middle for plane in planes[1:])]
     stacked = cv2.merge(planes)
     if deep.rgb:
         return stacked.astype(np.float32, copy=False)
