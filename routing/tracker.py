@@ -147,14 +147,14 @@ class Tracker:
     def _end_some(self, seconds: float) -> None:
         """Ends tracks lost for too long, unconfirmed ones not seen again at once, and the younger of two on one
         face."""
-        alive: list[Track] = []
+        alive: list[tuple[Track, Box]] = []
         for track in self._tracks:
             patience = self._settings.keep_lost_seconds if track.confirmed else 0.0
             lost = track.id not in self._seen and seconds - track.seen_at >= patience
             box = track.expected(seconds)
-            if not lost and not any(_same_face(box, other.expected(seconds)) for other in alive):
-                alive.append(track)
-        self._tracks = alive
+            if not lost and not any(_same_face(box, other) for _, other in alive):
+                alive.append((track, box))
+        self._tracks = [track for track, _ in alive]
 
     def _costs(self, expected: list[Box], found: list[Box]) -> npt.NDArray[np.float64]:
         return np.array([[self._cost(a, b) for b in found] for a in expected])

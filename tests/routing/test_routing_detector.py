@@ -134,5 +134,13 @@ class TestCrops:
         np.testing.assert_array_equal(crop[:, 24:], self.IMAGE[10:58, :24])
 
 
+def test_both_runtimes_see_the_same(detector: MtcnnDetector, store: Store, six_people: Image) -> None:
+    plain = MtcnnDetector(store, DetectorSettings(), RuntimeSettings(runtime="torch"))
+    assert plain.taken.runtime != detector.taken.runtime
+    for a, b in zip(plain.detect(six_people), detector.detect(six_people), strict=True):
+        np.testing.assert_allclose(a.box, b.box, atol=0.1)
+        np.testing.assert_allclose(a.landmarks, b.landmarks, atol=0.1)
+
+
 def test_the_landmarks_are_measured_in_full_precision(detector: MtcnnDetector) -> None:
     assert detector.taken.precision == "float32"
