@@ -19,7 +19,7 @@ from streamer.color import NOT_STATED, SPACE_TAG, ColorSpec, Matrix, Plane, Plan
 from streamer.errors import UnsupportedError
 from streamer.media.demux import describe
 from streamer.media.sidedata import payload
-from streamer.media.tonemap import BT709, HDR_TRANSFERS, Deep, tone_map
+from streamer.media.tonemap import BT709, HDR_TRANSFERS, USUAL_PEAK, Deep, tone_map
 
 _RANGE_LIMITED, _RANGE_FULL = 1, 2
 _COPIED = frozenset({"yuv420p", "yuvj420p", "yuva420p"})
@@ -28,24 +28,24 @@ _SPACES_REFUSED = {8: "YCgCo", 10: "BT.2020 constant luminance", 14: "ICtCp", 15
 _HD_HEIGHT = 720
 
 
-def convert(frame: av.VideoFrame) -> tuple[Planes, ColorSpec]:
+def convert(frame: av.VideoFrame, *, peak: float = USUAL_PEAK) -> tuple[Planes, ColorSpec]:
     """The planes of a decoded picture, contiguous and our own, and the colour that they are in.
 
-    Raises UnsupportedError for what would come out wrong: Dolby Vision without an ordinary base, floating-point pixels,
-    and matrices that are not linear in R'G'B'.
+    `peak`: the brightest light of a PQ film, in cd/m2. Raises UnsupportedError for what would come out wrong:
+    floating-point pixels, and matrices that are not linear in R'G'B'.
     """
-    refuse_unsupported(frame)
+    _refuse_unsupported(frame)
     try:
-        return _converted(frame)
+        return _converted(frame, peak)
     except av.FFmpegError as error:
         raise UnsupportedError(
             f"{frame.format.name} pixels can't be unpacked ({describe(error)}): convert the film to H.264 first"
         ) from error
 
 
-def _converted(frame: av.VideoFrame) -> tuple[Planes, ColorSpec]:
+def _converted(frame: av.VideoFrame, peak: float) -> tuple[Planes, ColorSpec]:
     if frame.color_trc in HDR_TRANSFERS:
-        return from_rgb(tone_map(_deep(frame), frame), BT709), BT709
+        return from_rgb(tone_map(_deep(frame), frame, peak=peak), BT709), BT709
     color = color_of(frame)
     if frame.format.name in _COPIED:
         return _copied(frame), color
@@ -73,13 +73,16 @@ def is_rgb(format: av.VideoFormat) -> bool:
     return format.is_rgb or format.has_palette or format.is_bit_stream or format.name.startswith("xyz")
 
 
-def refuse_unsupported(frame: av.VideoFrame) -> None:
-    """Raise UnsupportedError where we would show wrong colours."""
+def refuse_dolby_vision(frame: av.VideoFrame) -> None:
+    """Raise UnsupportedError where the picture needs Dolby Vision's own metadata to have colours at all."""
     if frame.color_trc == NOT_STATED and payload(frame, SideData.DOVI_METADATA) is not None:
         raise UnsupportedError(
             "the film is Dolby Vision without an ordinary base layer, which would come out green and purple: "
             "convert it to HDR10 or SDR first"
         )
+
+
+def _refuse_unsupported(frame: av.VideoFrame) -> None:
     if not is_rgb(frame.format) and frame.colorspace in _SPACES_REFUSED:
         raise UnsupportedError(
             f"the film's colours are coded as {_SPACES_REFUSED[frame.colorspace]}, which is not supported: "

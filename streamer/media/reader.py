@@ -16,14 +16,15 @@ from streamer.color import ColorSpec, Planes
 from streamer.errors import NoVideoError, SourceError
 from streamer.frame import Frame
 from streamer.media.conform import fitted, recolored
-from streamer.media.convert import convert
+from streamer.media.convert import convert, refuse_dolby_vision
 from streamer.media.damage import is_cut
 from streamer.media.decode import SourceCounters, VideoDecoder
 from streamer.media.demux import describe, open_input
 from streamer.media.describe import choose_video, describe_source, stated_rate
 from streamer.media.info import SourceInfo
-from streamer.media.orient import orient, orientation_of
+from streamer.media.orient import Orientation, orient, orientation_of
 from streamer.media.timeline import Timeline
+from streamer.media.tonemap import mastering_peak
 
 _USUAL_TIME_BASE = Fraction(1, 90000)
 
@@ -42,6 +43,7 @@ class FileReader:
         self.counters = SourceCounters()
         self._seq = 0
         self._is_read = False
+        self._orientations: dict[int, Orientation] = {}
         self._container = open_input(path)
         try:
             self._video = choose_video(self._container, path)
@@ -108,9 +110,11 @@ class FileReader:
         picture, decoded = next(self._pictures, (None, None))
         if picture is None or decoded is None:
             raise NoVideoError(f"no frame of {self.path} can be decoded: is it damaged, cut off or encrypted?")
-        planes, color = _shown(picture, decoded)
+        refuse_dolby_vision(decoded)
+        self._peak = mastering_peak(decoded)
+        planes, color = self._shown(picture, decoded)
         frame = self._timed(planes, color, decoded)
-        orientation = orientation_of(decoded)
+        orientation = self._orientation(decoded)
         info = describe_source(
             self.path, self._container, self._video, first=frame, decoded=decoded, orientation=orientation
         )
@@ -119,9 +123,20 @@ class FileReader:
     def _rest(self, *already: Frame) -> Generator[Frame, None, None]:
         yield from already
         for picture, decoded in self._pictures:
-            planes, color = _shown(picture, decoded)
+            planes, color = self._shown(picture, decoded)
             yield self._timed(self._fitted(planes, color), self.info.color, decoded)
         self._is_read = True
+
+    def _shown(self, picture: av.VideoFrame, decoded: av.VideoFrame) -> tuple[Planes, ColorSpec]:
+        planes, color = convert(picture, peak=self._peak)
+        return orient(planes, self._orientation(decoded)), color
+
+    def _orientation(self, decoded: av.VideoFrame) -> Orientation:
+        """What the display matrix asks for, looked up once for each angle, since `sidedata` is not for every frame."""
+        angle = decoded.rotation
+        if angle not in self._orientations:
+            self._orientations[angle] = orientation_of(decoded)
+        return self._orientations[angle]
 
     def _fitted(self, planes: Planes, color: ColorSpec) -> Planes:
         """The planes as the first frame's are."""
@@ -139,8 +154,3 @@ class FileReader:
         seq = self._seq
         self._seq += 1
         return Frame(*planes, color, pts, self._time_base, seq, time.monotonic(), duration)
-
-
-def _shown(picture: av.VideoFrame, decoded: av.VideoFrame) -> tuple[Planes, ColorSpec]:
-    planes, color = convert(picture)
-    return orient(planes, orientation_of(decoded)), color

@@ -1,4 +1,8 @@
-"""What FFmpeg hangs on a decoded frame beside its pixels."""
+"""What FFmpeg hangs on a decoded frame beside its pixels.
+
+Not for every frame: PyAV ties a frame whose side data was asked for into a reference cycle, so that its pixels stay
+until the garbage collector comes by, hundreds of frames later.
+"""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ HDR_TRANSFERS = {PQ: "pq", HLG: "hlg"}
 _STEPS = 4096
 _PQ_PEAK = 10000.0
 _WHITE = 203.0
-_USUAL_PEAK = 1000.0
+USUAL_PEAK = 1000.0
 _HLG_GAMMA = 1.2
 _CHROMATICITIES = {
     1: ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060)),
@@ -51,13 +51,16 @@ class Deep:
     full_range: bool
 
 
-def tone_map(deep: Deep, frame: av.VideoFrame) -> Plane:
-    """The (h, w, 3) uint8 RGB, BT.709 primaries and gamma, of a PQ or HLG picture; `frame` has its tags."""
+def tone_map(deep: Deep, frame: av.VideoFrame, *, peak: float) -> Plane:
+    """The (h, w, 3) uint8 RGB, BT.709 primaries and gamma, of a PQ or HLG picture.
+
+    `frame` has its tags; `peak`, in cd/m2, is the brightest light that a PQ film uses.
+    """
     codes = np.clip(np.rint(_codes(deep) * (_STEPS - 1)), 0, _STEPS - 1).astype(np.uint16)
     if frame.color_trc == HLG:
-        light, peak = _hlg_light(codes), _USUAL_PEAK
+        light, peak = _hlg_light(codes), USUAL_PEAK
     else:
-        light, peak = _pq_curve()[codes], _mastering_peak(frame)
+        light = _pq_curve()[codes]
     light *= _roll_off(peak)[_curve_index(cv2.max(cv2.max(light[..., 0], light[..., 1]), light[..., 2]))][..., None]
     shown = cv2.transform(light, _gamut(frame.color_primaries))
     return _display_curve()[_index(np.sqrt(np.clip(shown, 0.0, 1.0)))]
@@ -95,17 +98,17 @@ def _hlg_light(codes: npt.NDArray[np.uint16]) -> Real:
     """Light of a 1000 cd/m2 screen: the inverse OETF, then the OOTF (BT.2100-2, table 5)."""
     scene = _hlg_curve()[codes]
     luma = cv2.transform(scene, np.array([[0.2627, 0.6780, 0.0593]] * 3))
-    return np.asarray(scene * cv2.pow(luma, _HLG_GAMMA - 1.0) * _USUAL_PEAK, np.float32)
+    return np.asarray(scene * cv2.pow(luma, _HLG_GAMMA - 1.0) * USUAL_PEAK, np.float32)
 
 
-def _mastering_peak(frame: av.VideoFrame) -> float:
+def mastering_peak(frame: av.VideoFrame) -> float:
     """The brightest light of the screen that the film was graded on, in cd/m2; 1000 where it isn't stated."""
     mastering = payload(frame, SideData.MASTERING_DISPLAY_METADATA)
     if mastering is None:
-        return _USUAL_PEAK
+        return USUAL_PEAK
     numerator, denominator, _, has_luminance = struct.unpack_from("=4i", mastering, 72)
     if not has_luminance or denominator <= 0 or numerator <= 0:
-        return _USUAL_PEAK
+        return USUAL_PEAK
     return float(np.clip(round(numerator / denominator), _WHITE, _PQ_PEAK))
 
 
