@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from fractions import Fraction
 from pathlib import Path
 
@@ -74,6 +75,21 @@ def test_rotation_metadata_is_applied(tmp_path: Path, degrees: int, mirrored: bo
     assert info.sar == (Fraction(3, 4) if sideways else Fraction(4, 3))
     assert info.mirrored == mirrored
     assert (info.rotation != 0) == (degrees != 0)
+
+
+def test_no_decoded_frame_waits_for_the_garbage_collector(tmp_path: Path) -> None:
+    """They would be hundreds, of megabytes each."""
+    path = write_clip(tmp_path / "film.mp4", moving_frames(60), codec="libx264", turned=90)
+    gc.collect()
+    gc.disable()
+    try:
+        with FileReader(path) as reader:
+            count = sum(1 for _ in reader)
+        lingering = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert count == 60
+    assert lingering <= 2  # the first, whose display matrix was read
 
 
 @pytest.mark.parametrize("orientation", [Orientation(90), Orientation(180, mirrored=True), Orientation(270)])
