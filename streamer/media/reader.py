@@ -46,6 +46,7 @@ class FileReader:
         self._orientations: dict[int, Orientation] = {}
         self._container = open_input(path)
         try:
+            self._is_cut = is_cut(path, self._container.format.name)  # now: the file may be gone later
             self._video = choose_video(self._container, path)
             self._video.thread_type = ThreadType.AUTO
             self._video.codec_context.thread_count = threads
@@ -79,7 +80,7 @@ class FileReader:
     def damaged(self) -> str | None:
         """What is wrong with the file, as far as it was read, in one line; None for a sound one."""
         findings = []
-        if is_cut(self.path, self.info.container):
+        if self._is_cut:
             findings.append("it is shorter than its own structure says")
         elif self._is_read and (shortfall := self._decoder.reach.shortfall()):
             findings.append(shortfall)
