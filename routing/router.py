@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from routing.detector import Detector, DetectorSettings
 from routing.gate import GateSettings, decide
+from routing.presence import RESTORED, FadeIn, PresenceSettings, fade_out
 from routing.scene import SceneCut
 from routing.tracker import Tracker, TrackerSettings
 from routing.traits import TraitsFilter, sharpness
-from routing.types import Face, Lane, Route, Traits
+from routing.types import Face, Route, Traits
 
 Image = npt.NDArray[np.uint8]
 
@@ -26,6 +27,7 @@ class RoutingSettings:
     detector: DetectorSettings = field(default_factory=DetectorSettings)
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
     gate: GateSettings = field(default_factory=GateSettings)
+    presence: PresenceSettings = field(default_factory=PresenceSettings)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,9 +44,10 @@ class Routing:
 class _Memory:
     """What the router keeps of a track from frame to frame."""
 
-    def __init__(self) -> None:
+    def __init__(self, presence: PresenceSettings) -> None:
         self.traits = TraitsFilter()
-        self.lane: Lane | None = None
+        self.fade_in = FadeIn(presence)
+        self.route: Route | None = None
 
 
 class Router:
@@ -59,6 +62,7 @@ class Router:
         self._shown: frozenset[int] = frozenset()
         self._size = (0, 0)
         self._until_detection = 0
+        self._scene_begins = True
 
     def reset(self) -> None:
         """Forgets everything: the next image is taken for the first of a stream."""
@@ -69,8 +73,8 @@ class Router:
         """The faces of `image`, (H, W, 3) uint8 RGB, shown at `seconds`.
 
         An image of another size than the last begins afresh. A face shows in `routes` when it was measured in this very
-        image; one that is new waits for the next detection, which comes after `detect_every` frames, at a scene cut,
-        and as soon as a face is lost.
+        image, and for a moment after it is lost, with falling presence; one that is new waits for the next detection,
+        which comes after `detect_every` frames, at a scene cut, and as soon as a face is lost.
         """
         started = time.perf_counter()
         if image.shape[:2] != self._size:
@@ -84,6 +88,7 @@ class Router:
             self._detect(image, seconds)
         found = time.perf_counter()
         routes = self._gate(image, seconds)
+        self._scene_begins = False
         spent = {"track" if followed else "detect": found - started, "gate": time.perf_counter() - found}
         return Routing(routes, spent, cut)
 
@@ -91,6 +96,7 @@ class Router:
         self._tracker.reset()
         self._memories.clear()
         self._until_detection = 0
+        self._scene_begins = True
 
     def _detect(self, image: Image, seconds: float) -> None:
         """Faces anywhere. Those that the detector misses are looked for once more where they are expected."""
@@ -114,11 +120,24 @@ class Router:
         self._shown = frozenset(face.track_id for face in faces)
         alive = {track.id for track in self._tracker.tracks}
         self._memories = {key: memory for key, memory in self._memories.items() if key in alive}
-        return tuple(self._route(image, face, seconds) for face in faces)
+        seen = [self._route(image, face, seconds) for face in faces]
+        return (*seen, *self._fading(seconds))
 
     def _route(self, image: Image, face: Face, seconds: float) -> Route:
-        memory = self._memories.setdefault(face.track_id, _Memory())
+        memory = self._memories.setdefault(face.track_id, _Memory(self._settings.presence))
         measured = Traits(face.box.width, sharpness(image, face.box, face.landmarks))
         traits = memory.traits.update(measured, seconds=seconds)
-        memory.lane, reason = decide(traits, self._settings.gate, memory.lane)
-        return Route(face, traits, memory.lane, reason)
+        last_lane = None if memory.route is None else memory.route.lane
+        lane, reason = decide(traits, self._settings.gate, last_lane)
+        presence = memory.fade_in.update(lane, seconds=seconds, at_once=self._scene_begins)
+        memory.route = Route(face, traits, lane, reason, presence)
+        return memory.route
+
+    def _fading(self, seconds: float) -> Iterator[Route]:
+        """The faces just lost that were being restored, each on the lane that it had."""
+        for face in self._tracker.lost_faces(seconds):
+            memory = self._memories.get(face.track_id)
+            presence = fade_out(face.lost_seconds, self._settings.presence)
+            if memory is None or memory.route is None or memory.route.lane not in RESTORED or presence == 0.0:
+                continue
+            yield replace(memory.route, face=face, reason="lost: fading", presence=presence * memory.route.presence)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -62,6 +62,12 @@ class Track:
         x0, y0, x1, y1 = self.face.box
         return Box(x0 + dx, y0 + dy, x1 + dx, y1 + dy)
 
+    def lost(self, seconds: float) -> Face:
+        """The face as it should be at `seconds`, not having been seen since."""
+        box = self.expected(seconds)
+        shift = np.array([box.x0 - self.face.box.x0, box.y0 - self.face.box.y0], np.float32)
+        return replace(self.face, box=box, landmarks=self.face.landmarks + shift, lost_seconds=seconds - self.seen_at)
+
     def see(self, detection: Detection, *, seconds: float) -> None:
         """Takes `detection` for where the face is at `seconds`."""
         self._velocity = self._velocity_to(detection.box, seconds)
@@ -109,6 +115,10 @@ class Tracker:
     def faces(self) -> tuple[Face, ...]:
         """The faces seen in the last update, oldest track first, without those yet to be confirmed."""
         return tuple(track.face for track in self._tracks if track.confirmed and track.id in self._seen)
+
+    def lost_faces(self, seconds: float) -> tuple[Face, ...]:
+        """The confirmed faces that the last update did not see, where their movement leads them."""
+        return tuple(t.lost(seconds) for t in self._tracks if t.confirmed and t.id not in self._seen)
 
     def reset(self) -> None:
         """Ends all tracks."""

@@ -79,12 +79,17 @@ class Detection:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
-    """One face of one frame, with the identity of its track; `landmarks` are smoothed, `box` is as measured."""
+    """One face of one frame, with the identity of its track; `landmarks` are smoothed, `box` is as measured.
+
+    `lost_seconds`: 0 for a face seen in this frame; else how long ago it was last seen, and box and landmarks are
+    where its movement leads it.
+    """
 
     track_id: int
     box: Box
     landmarks: npt.NDArray[np.float32]
     score: float
+    lost_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if self.landmarks.shape != (5, 2) or self.landmarks.dtype != np.float32:
@@ -101,9 +106,14 @@ class Traits:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
-    """A face, the lane that it takes, and why, in a few words that a report can count."""
+    """A face, the lane that it takes, and why, in a few words that a report can count.
+
+    `presence`: from 0, leave the face as it is, to 1, lay on what the lane makes of it; between them while a face
+    appears or is lost.
+    """
 
     face: Face
     traits: Traits
     lane: Lane
     reason: str
+    presence: float = 1.0

@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -126,7 +127,7 @@ class Pipeline:
         degraded: list[str] = []
         batches: dict[str, int] = {}
         for lane, work in self._lanes.items():
-            mine = [route for route in routes if route.lane is lane]
+            mine = [route for route in routes if route.lane is lane and route.presence > 0.0]
             if not mine or work.strength == 0.0:
                 continue
             crops, maps = self._align(frame, mine, work.expert.info.input_size)
@@ -137,7 +138,7 @@ class Pipeline:
                 logger.error("frame %d: %d face(s) left as the background has them: %s", frame.seq, len(mine), error)
                 degraded.extend([f"expert {lane.value} failed"] * len(mine))
             else:
-                patches.extend(self._patch(image, to_crop, work) for image, to_crop in zip(restored, maps, strict=True))
+                patches.extend(map(partial(self._patch, work), mine, restored, maps))
                 batches[lane.value] = len(mine)
             watch.lap(f"expert.{lane.value}")
         return patches, degraded, batches
@@ -154,9 +155,11 @@ class Pipeline:
             maps.append(to_crop)
         return crops, maps
 
-    def _patch(self, image: npt.NDArray[np.uint8], to_crop: npt.NDArray[np.float64], work: LaneWork) -> Patch:
+    def _patch(
+        self, work: LaneWork, route: Route, image: npt.NDArray[np.uint8], to_crop: npt.NDArray[np.float64]
+    ) -> Patch:
         to_source = align.compose(align.invert(to_crop), align.scaling(1.0 / work.expert.info.scale))
-        return Patch(image, align.compose(align.scaling(self._scale), to_source), work.strength)
+        return Patch(image, align.compose(align.scaling(self._scale), to_source), work.strength * route.presence)
 
     def _upscale(self, frame: Frame) -> Planes:
         size = (frame.height, frame.width)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import cv2
@@ -158,3 +159,18 @@ def test_an_untouched_face_survives_cutting_out_and_laying_on() -> None:
     assert done.baseline is not None
     error = (done.frame.y.astype(float) - done.baseline.y)[160:320, 240:400]
     assert 10 * np.log10(255**2 / max(float((error**2).mean()), 1e-9)) > 38
+
+
+def test_presence_is_the_share_that_is_laid_on() -> None:
+    half = replace(route_at(160, 120, 60, Lane.TRANSFORMER), presence=0.5)
+    absent = replace(half, presence=0.0)
+    full = pipeline_of([route_at(160, 120, 60, Lane.TRANSFORMER)], Whitener()).process(picture())
+    done = pipeline_of([half], Whitener()).process(picture())
+    expert = Whitener()
+    gone = pipeline_of([absent], expert).process(picture())
+    assert done.baseline is not None
+    middle = np.s_[230:250, 310:330]
+    whole = (full.frame.y.astype(float) - done.baseline.y)[middle].mean()
+    assert (done.frame.y.astype(float) - done.baseline.y)[middle].mean() == pytest.approx(whole / 2, abs=1.5)
+    assert np.array_equal(gone.frame.y, done.baseline.y)
+    assert expert.batches == []
