@@ -51,7 +51,8 @@ async def send_all(sink: FileSink, frames: Iterable[Frame]) -> None:
 
 def gated(gate: threading.Event, frame: Frame) -> Callable[[], Frame]:
     def make_frame() -> Frame:
-        gate.wait()
+        # Long enough for any test, short enough that one that fails does not hang.
+        gate.wait(timeout=2)
         return frame
 
     return make_frame

@@ -268,6 +268,21 @@ def test_sound_that_can_not_be_decoded_is_skipped_and_counted(tmp_path: Path) ->
     assert packets_of(made, 1)[-1][1] > Fraction(19, 10)
 
 
+def test_sound_keeps_in_step_with_a_long_film(tmp_path: Path) -> None:
+    source, made = tmp_path / "in.mp4", tmp_path / "out.mkv"
+    film = SourceMaker(source, range(30), Fraction(1))
+    film.add_tone(30)
+    film.write()
+    rewrite(source, made)
+    reached = {0: Fraction(0), 1: Fraction(0)}
+    with av.open(str(made)) as got:
+        for packet in got.demux():
+            if packet.dts is not None:
+                reached[packet.stream.index] = packet.dts * packet.time_base
+                # Pictures are a second apart, and a few are reordered.
+                assert abs(reached[0] - reached[1]) < 5
+
+
 def test_sound_that_lies_at_the_file_s_end_is_still_written_in_step(tmp_path: Path) -> None:
     plain, source, made = tmp_path / "plain.mp4", tmp_path / "in.mkv", tmp_path / "out.mkv"
     film = maker(plain)
