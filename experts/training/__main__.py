@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -18,8 +19,9 @@ from experts.training.trainer import Trainer
 logger = logging.getLogger(__name__)
 
 
-def main() -> None:
-    arguments = _arguments()
+def main(words: Sequence[str] | None = None) -> None:
+    """Runs the command line `words`, by default the process's own."""
+    arguments = _arguments(words)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     settings = load(arguments.config)
     torch.set_num_threads(settings.optimiser.threads)
@@ -41,13 +43,13 @@ def main() -> None:
     logger.info("%s: %s", arguments.out, figures)
 
 
-def _arguments() -> argparse.Namespace:
+def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m experts.training", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="TOML file with the settings of the run")
     parser.add_argument("--faces", type=Path, required=True, help="folder of photographs with a faces.csv")
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
     parser.add_argument("--work", type=Path, help="folder for pairs and checkpoints (default: beside --out)")
-    return parser.parse_args()
+    return parser.parse_args(words)
 
 
 if __name__ == "__main__":

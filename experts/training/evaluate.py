@@ -161,8 +161,9 @@ def _experts(files: Mapping[str, Path | None], runtime: RuntimeSettings) -> dict
     }
 
 
-def main() -> None:
-    arguments = _arguments()
+def main(words: Sequence[str] | None = None) -> None:
+    """Runs the command line `words`, by default the process's own."""
+    arguments = _arguments(words)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     album, settings = photos.index(arguments.faces), load(arguments.config)
     identity = None if arguments.identity is None else metrics.MobileFaceNet(arguments.identity)
@@ -180,7 +181,7 @@ def main() -> None:
     sys.stdout.write(f"bicubic / expert\n{table(results)}\n")
 
 
-def _arguments() -> argparse.Namespace:
+def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m experts.training.evaluate", description=__doc__)
     parser.add_argument("--faces", type=Path, required=True, help="folder of photographs with a faces.csv")
     parser.add_argument("--out", type=Path, required=True, help="folder for evaluation.json and the contact sheets")
@@ -190,7 +191,7 @@ def _arguments() -> argparse.Namespace:
         parser.add_argument(
             f"--{id}", type=Path, help=f"safetensors file for the {id} expert (default: the shipped one)"
         )
-    return parser.parse_args()
+    return parser.parse_args(words)
 
 
 if __name__ == "__main__":

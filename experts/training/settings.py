@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import hashlib
 import tomllib
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from experts.contract import ExpertError
+from experts.networks import NETWORKS
 
 Range = tuple[float, float]
 
@@ -97,10 +99,18 @@ class TrainingSettings:
     degradation: DegradationSettings = dataclasses.field(default_factory=DegradationSettings)
     optimiser: OptimiserSettings = dataclasses.field(default_factory=OptimiserSettings)
 
+    def __post_init__(self) -> None:
+        if self.network not in NETWORKS:
+            near = difflib.get_close_matches(self.network, NETWORKS, n=1, cutoff=0.0)
+            raise ExpertError(f"there is no network {self.network!r}; did you mean {near[0]!r}?")
+
 
 def load(path: Path) -> TrainingSettings:
-    """The settings in a TOML file; ExpertError for what is missing, unknown or of the wrong type."""
-    tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    """The settings in a TOML file; ExpertError for what is missing or unknown."""
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ExpertError(f"{path} cannot be read as TOML: {error}") from error
     degradation = _section(tree.pop("degradation", {}), path)
     optimiser = tree.pop("optimiser", {})
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
+import statistics
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,10 @@ from experts.training.settings import TrainingSettings, digest
 logger = logging.getLogger(__name__)
 
 HELD_OUT = 40
-"""Pairs at the end of a pool that are not learned from: they watch a run, but prove nothing: its people are there too."""
+"""At most so many pairs at the end of a pool (a fifth of a small one) are not learned from.
+
+They watch a run but prove nothing, for their people are known to it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Trainer:
             _groups(self.network, optimiser.weight_decay), lr=optimiser.rate, betas=(0.9, 0.99)
         )
         self.step, self.seconds = 0, 0.0
+        self._learned = len(pool) - min(HELD_OUT, -(-len(pool) // 5))
 
     @property
     def progress(self) -> float:
@@ -64,7 +69,7 @@ class Trainer:
         optimiser = self.settings.optimiser
         running, saved_at, started = math.nan, self.seconds, time.monotonic() - self.seconds
         while self.progress < 1.0:
-            loss = self._advance()
+            loss = self.advance()
             running = loss if math.isnan(running) else 0.98 * running + 0.02 * loss
             self.seconds = time.monotonic() - started
             if self.step % optimiser.log_steps == 0:
@@ -72,27 +77,27 @@ class Trainer:
                     "step %d, %.1f min, rate %.2e, loss %.5f", self.step, self.seconds / 60, self._rate(), running
                 )
             if self.seconds - saved_at >= 60.0 * optimiser.checkpoint_minutes:
-                self._checkpoint()
+                self.checkpoint()
                 saved_at = self.seconds
-        self._checkpoint()
+        self.checkpoint()
         return self.figures()
 
     def figures(self) -> Figures:
         """The averaged network on the held-out pairs, in full precision."""
         network, bicubic = [], []
-        for place in range(len(self.pool) - HELD_OUT, len(self.pool)):
+        for place in range(self._learned, len(self.pool)):
             low, high = self.pool.batch(np.array([place]))
             cells = functional.pixel_unshuffle(low, CELL)
             with torch.no_grad():
                 network.append(_psnr(_picture(self.average(cells)), high))
                 bicubic.append(_psnr(_picture(self.average.enlarge(cells)), high))
-        return Figures(sum(network) / HELD_OUT, sum(bicubic) / HELD_OUT)
+        return Figures(statistics.fmean(network), statistics.fmean(bicubic))
 
-    def _advance(self) -> float:
+    def advance(self) -> float:
         """One step. Its batch follows from seed and step alone, so that a resumed run goes on as it would have."""
         settings = self.settings.optimiser
         random = np.random.default_rng((self.settings.seed, self.step))
-        places = np.sort(random.choice(len(self.pool) - HELD_OUT, settings.batch, replace=False))
+        places = np.sort(random.choice(self._learned, settings.batch, replace=False))
         low, high = self.pool.batch(places, flipped=random.random(settings.batch) < 0.5)
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate()
@@ -122,7 +127,8 @@ class Trainer:
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1.0 - keep)
 
-    def _checkpoint(self) -> None:
+    def checkpoint(self) -> None:
+        """Writes all that a run needs to go on, to a temporary name first."""
         state = {
             "digest": digest(self.settings),
             "step": self.step,
