@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from blending.align import compose, invert, scaling
+from blending.align import compose, invert
 from experts.contract import Image
 from experts.training.codec import Codec, h264, vp8
 from experts.training.photos import Photo
@@ -110,9 +110,8 @@ def _lens(
         small = cv2.filter2D(small, -1, _disc(radius * unit))
     if (smear := _maybe(settings.motion_share, settings.motion, random)) is not None:
         small = cv2.filter2D(small, -1, _line(smear * unit, float(random.uniform(0, np.pi))))
-    exact = scaling(share)
-    exact[:, :2] *= np.array([[size[0] / width], [size[1] / height]]) / share
-    return np.asarray(small, np.uint8), exact
+    x, y = size[0] / width, size[1] / height
+    return np.asarray(small, np.uint8), np.array([[x, 0.0, (x - 1.0) / 2.0], [0.0, y, (y - 1.0) / 2.0]])
 
 
 def _disc(radius: float) -> npt.NDArray[np.float32]:

@@ -69,7 +69,7 @@ def clip(
     seen = frames if codec is None else through(codec, frames)
     for place, face in enumerate(tiles):
         for t in TAKEN:
-            yield _pair(face, t, _cut(seen[t], place, side), settings, size=size, scale=scale, random=random)
+            yield _pair(face, t, seen[t][_area(place, side)], settings, size=size, scale=scale, random=random)
 
 
 def _widths(settings: DegradationSettings, count: int, random: np.random.Generator) -> npt.NDArray[np.float64]:
@@ -85,13 +85,15 @@ def _mosaic(tiles: Sequence[Tile], side: int) -> list[Image]:
     columns = min(len(tiles), COLUMNS)
     frames = np.zeros((LENGTH, rows * side, columns * side, 3), np.uint8)
     for place, face in enumerate(tiles):
-        _cut(frames.swapaxes(0, 2).swapaxes(0, 1), place, side)[...] = face.frames.swapaxes(0, 2).swapaxes(0, 1)
+        down, across = _area(place, side)
+        frames[:, down, across] = face.frames
     return list(frames)
 
 
-def _cut(picture: Image, place: int, side: int) -> Image:
+def _area(place: int, side: int) -> tuple[slice, slice]:
+    """Where a face's tile lies in the mosaic: its rows, its columns."""
     y, x = side * (place // COLUMNS), side * (place % COLUMNS)
-    return picture[y : y + side, x : x + side]
+    return slice(y, y + side), slice(x, x + side)
 
 
 def _pair(

@@ -107,12 +107,10 @@ class Trainer:
         loss: Tensor = self._judge(_picture(restored.float()), high)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip_norm)
+        nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip_norm)
         self.optimiser.step()
         self.step += 1
         self._follow()
-        if self.step % settings.log_steps == 0:
-            logger.info("gradient norm %.4f", float(norm))
         return float(loss.detach())
 
     def _rate(self) -> float:
