@@ -1,14 +1,25 @@
-"""What the asyncio part of the roof stands on: work that must not run on the event loop has a thread of its own."""
+"""What the asyncio part of the roof stands on: threads for heavy work, and endings that clean up."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(Exception):  # noqa: N818 - a wish, not an error
+    """The person, or the system, wants the work to end; all has been cleaned up."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(number.name)
+        self.number = number
 
 
 class Worker:
@@ -28,3 +39,39 @@ class Worker:
     async def aclose(self) -> None:
         """Waits for the running call and ends the thread. May be called twice."""
         await asyncio.to_thread(self._executor.shutdown, wait=True, cancel_futures=True)
+
+
+def run_interruptible(main: Coroutine[Any, Any, R]) -> R:
+    """Runs `main` to its end in a loop of its own.
+
+    Ctrl-C and SIGTERM cancel it, once, and never hit it in the middle of a step; more of them while it cleans up
+    and after change nothing.
+
+    Raises Interrupted when `main` has ended because of a signal. Only for the main thread.
+    """
+    return asyncio.run(_guarded(main))
+
+
+async def _guarded(main: Coroutine[Any, Any, R]) -> R:
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    task = asyncio.ensure_future(main)
+    received: list[signal.Signals] = []
+
+    def end(number: signal.Signals) -> None:
+        if not received:
+            received.append(number)
+            task.cancel()
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, end, number)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if received:
+            raise Interrupted(received[0]) from None
+        raise
+    finally:
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN if received else before[number])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 
@@ -18,23 +19,28 @@ from routing.detector import MtcnnDetector
 from routing.router import Router
 from routing.types import Lane
 from streamer import __version__
+from streamer.aio import Worker, run_interruptible
 from streamer.config import Settings
 from streamer.demo import build_sample
-from streamer.errors import OutputExistsError, SinkError
+from streamer.errors import SinkError
 from streamer.media.compare import ComparisonSink
 from streamer.media.info import SourceInfo
 from streamer.media.probe import probe, sample_frames
 from streamer.media.sink import FileSink
 from streamer.media.source import FileSource
 from streamer.media.sync import first_pts_difference
+from streamer.media.target import Target, writing
 from streamer.outlet import FileOutlet
-from streamer.pipeline import LaneWork, Pipeline, Processed
+from streamer.pipeline import Pipeline, Processed
 from streamer.progress import ProgressBar
-from streamer.report import RunFacts, RunTally, compose_report, print_table, write_report
+from streamer.report import RunFacts, RunTally, compose_report, write_report
+from streamer.restoring import LaneWork
 from streamer.settings_tree import table_of
 from streamer.stream import Stream
 from streamer.survey import Survey, survey
 from weights.store import Store
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +64,16 @@ class Machinery:
     detector: MtcnnDetector
 
 
+def make_store(settings: Settings) -> Store:
+    return Store(settings.weights)
+
+
 def make_router(settings: Settings, store: Store) -> tuple[Router, MtcnnDetector]:
     detector = MtcnnDetector(store, settings.routing.detector, settings.runtime)
     return Router(detector, settings.routing), detector
 
 
-def make_machinery(settings: Settings, store: Store, *, keep_baseline: bool) -> Machinery:
+def make_machinery(settings: Settings, store: Store, *, keep_baseline: bool, overlay: bool) -> Machinery:
     """Loads the models and puts the way of a frame together."""
     router, detector = make_router(settings, store)
     chosen = settings.experts
@@ -80,65 +90,84 @@ def make_machinery(settings: Settings, store: Store, *, keep_baseline: bool) -> 
         make_blender(settings.blending),
         scale=settings.scale,
         keep_baseline=keep_baseline,
+        overlay=overlay,
     )
     return Machinery(pipeline, lanes, detector)
 
 
 def process_file(job: Job, settings: Settings, *, progress: Console | None) -> dict[str, Any]:
-    """Enhances one film and returns its report, which also goes to `job.report`.
+    """Enhances one film and returns its report, which also goes to `job.report`. Only for the main thread.
 
-    Raises errors of any room's root; nothing is left under the outputs' names then.
+    Raises errors of any room's root, and Interrupted; nothing is left under the outputs' names then.
     """
-    _check_report_place(job)
+    return run_interruptible(_process(job, settings, progress))
+
+
+async def _process(job: Job, settings: Settings, progress: Console | None) -> dict[str, Any]:
+    """Whatever is opened is closed again in every ending; whatever can block or compute does so on a thread."""
     tally = RunTally()
-    source = FileSource(job.input, settings.source, on_decoded=partial(tally.add_stage, "decode"))
-    try:
-        machinery = make_machinery(settings, Store(settings.weights), keep_baseline=job.compare)
+    async with AsyncExitStack() as stack:
+        worker = Worker("pipeline")
+        stack.push_async_callback(worker.aclose)
+        on_decoded = partial(tally.add_stage, "decode")
+        source = await worker.run(partial(FileSource, job.input, settings.source, on_decoded=on_decoded))
+        stack.push_async_callback(source.aclose)
         outlet = _make_outlet(job, source.info, settings, tally)
-        seconds = _run(source, machinery.pipeline, outlet, tally, progress=progress)
-    finally:
-        source.close()
-    report = compose_report(tally, _facts(job, settings, source, outlet, machinery, seconds))
-    if job.report is not None:
-        write_report(report, job.report)
-    return report
+        stack.push_async_callback(outlet.aclose)
+        report_file = _claim_report(job, outlet)
+        if report_file is not None:
+            stack.callback(report_file.discard)
+        machinery = await worker.run(_make_machinery_for, job, settings)
+        seconds = await _run(source, machinery, outlet, worker, tally, progress=progress)
+        facts = await worker.run(_facts, job, settings, source, outlet, machinery, seconds)
+        report = compose_report(tally, facts)
+        if report_file is not None:
+            write_report(report, report_file)
+        return report
 
 
-def _run(
-    source: FileSource, pipeline: Pipeline, outlet: FileOutlet, tally: RunTally, *, progress: Console | None
+def _make_machinery_for(job: Job, settings: Settings) -> Machinery:
+    return make_machinery(settings, make_store(settings), keep_baseline=job.compare, overlay=job.overlay)
+
+
+async def _run(
+    source: FileSource,
+    machinery: Machinery,
+    outlet: FileOutlet,
+    worker: Worker,
+    tally: RunTally,
+    *,
+    progress: Console | None,
 ) -> float:
     """Runs the stream to its end and returns the seconds that it took."""
     started = time.perf_counter()
     with ProgressBar(progress, source.info.frame_count) as bar:
 
-        def observe(processed: Processed) -> None:
+        def observe(processed: Processed, handing_seconds: float) -> None:
             tally.add(processed.report)
+            tally.add_stage("handing", handing_seconds)
             bar.show(tally, time.perf_counter() - started)
 
-        asyncio.run(Stream(source, pipeline, outlet, observe=observe).run())
+        await Stream(source, machinery.pipeline, outlet, worker, observe=observe).run()
     return time.perf_counter() - started
 
 
 def _make_outlet(job: Job, info: SourceInfo, settings: Settings, tally: RunTally) -> FileOutlet:
     kind = ComparisonSink if job.compare else FileSink
-    sink = kind(
-        job.output,
-        info,
-        settings.output,
-        overwrite=job.overwrite,
-        on_encoded=partial(tally.add_stage, "encode"),
-    )
-    return FileOutlet(sink, overlay_scale=settings.scale if job.overlay else None)
+    on_encoded = partial(tally.add_stage, "encode")
+    return FileOutlet(kind(job.output, info, settings.output, overwrite=job.overwrite, on_encoded=on_encoded))
 
 
-def _check_report_place(job: Job) -> None:
-    """A report that can't be written must not be found out after an hour of work."""
+def _claim_report(job: Job, outlet: FileOutlet) -> Target | None:
+    """A report that can't be written must not be found out after an hour of work, nor replace a film."""
     if job.report is None:
-        return
-    if job.report.exists() and not job.overwrite:
-        raise OutputExistsError(f"{job.report} exists: give --overwrite, or another name for the report")
-    if not job.report.absolute().parent.is_dir():
-        raise SinkError(f"the folder of the report {job.report} does not exist: make it first")
+        return None
+    if job.report.resolve() in {path.resolve() for path in outlet.paths}:
+        raise SinkError(f"the report {job.report} would replace a film of this job: give it another name")
+    try:
+        return Target(job.report, source=job.input, overwrite=job.overwrite)
+    except SinkError as error:
+        raise type(error)(f"the report: {error}") from error
 
 
 def _facts(
@@ -150,8 +179,9 @@ def _facts(
         source=_describe(info),
         outputs=[str(path) for path in outlet.paths],
         wall_seconds=seconds,
-        # A file's frames are all processed or the run fails: what came in and is not in the tally does not exist.
         frames_in=source.frames,
+        frames_out=outlet.frames,
+        # The policy of a file drops nothing; in and out above are counted apart and would show it.
         dropped={},
         input_fps=None if info.rate is None else round(float(info.rate), 3),
         av_sync_ms=_sync_shift_ms(job),
@@ -186,22 +216,30 @@ def _sync_shift_ms(job: Job) -> float | None:
 
 
 def probe_file(path: Path, settings: Settings, *, frames: int) -> tuple[SourceInfo, Survey]:
-    """What a film is, and the faces in `frames` of its frames."""
-    info = probe(path)
-    router, _ = make_router(settings, Store(settings.weights))
-    return info, survey(sample_frames(path, frames), router)
+    """What a film is, and the faces in `frames` of its frames. Only for the main thread; raises Interrupted."""
+
+    def look() -> tuple[SourceInfo, Survey]:
+        info = probe(path)
+        router, _ = make_router(settings, make_store(settings))
+        return info, survey(sample_frames(path, frames), router)
+
+    return run_interruptible(_on_a_thread(look))
 
 
-def run_demo(folder: Path, settings: Settings, console: Console) -> int:
-    """Builds the sample, enhances it with comparison and report, and says what to open."""
-    try:
+def run_demo(folder: Path, settings: Settings, console: Console) -> dict[str, Any]:
+    """Builds the sample in `folder`, enhances it there with comparison; returns the report, which is also written."""
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SinkError(f"can't make the folder {folder}: {error.strerror}; name another") from error
     console.print("Building a small tiled meeting from free sample media ...")
-    sample = build_sample(Store(settings.weights), folder / "meeting.mp4")
-    job = Job(sample, folder / "enhanced.mp4", compare=True, report=folder / "report.json", overwrite=True)
-    report = process_file(job, settings, progress=console)
-    print_table(report, console)
-    console.print(f"\nOpen [bold]{folder / 'enhanced.side-by-side.mp4'}[/bold] to see the difference.")
-    return 0
+    film = folder / "meeting.mp4"
+    run_interruptible(_on_a_thread(partial(build_sample, make_store(settings), film)))
+    job = Job(film, folder / "enhanced.mp4", compare=True, report=folder / "report.json", overwrite=True)
+    return process_file(job, settings, progress=console)
+
+
+async def _on_a_thread(call: Callable[[], T]) -> T:
+    worker = Worker("work")
+    try:
+        return await worker.run(call)
+    finally:
+        await worker.aclose()

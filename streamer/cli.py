@@ -1,7 +1,6 @@
 """The command line: words to settings to the app, and each room's errors to exit codes. Nothing else.
 
-Exit codes: 0 done; 1 something unforeseen; 2 to 10 as in `streamer.errors`; 9 weights; 11 the input was damaged, and
-what could be decoded was processed; 130 interrupted by Ctrl-C; 143 ended by SIGTERM.
+Exit codes: 0 done; 1 something unforeseen; the rest as in `streamer.errors`.
 """
 
 from __future__ import annotations
@@ -19,9 +18,20 @@ from typing import Any, NoReturn
 from rich.console import Console
 
 from streamer import __version__
-from streamer.errors import EXIT_DAMAGED, EXIT_INTERRUPTED, EXIT_WEIGHTS, FacelaneError, ProcessingError, UsageError
+from streamer.aio import SIGNALS, Interrupted
+from streamer.errors import (
+    EXIT_DAMAGED,
+    EXIT_INTERRUPTED,
+    EXIT_TERMINATED,
+    EXIT_UNREAD,
+    EXIT_WEIGHTS,
+    FacelaneError,
+    ProcessingError,
+    UsageError,
+)
 
-EXIT_TERMINATED = 143
+logger = logging.getLogger(__name__)
+
 SCALES = (1, 2, 4)
 
 
@@ -32,59 +42,83 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
-class _Terminated(Exception):  # noqa: N818 - a wish, not an error
-    pass
+class _Ended(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM outside the main job's loop; of Ctrl-C's kind, since libraries let that pass."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def run() -> NoReturn:
+    """The program: `main`, and whatever signal comes ends it in good order, even while libraries are imported."""
+    for number in SIGNALS:
+        signal.signal(number, _end)
+    sys.exit(main())
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    _ignore_signals()
+    raise _Ended(number)
+
+
+def _ignore_signals() -> None:
+    """Impatience must not turn an ending in good order into one without."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
-    errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     try:
         arguments = _parser().parse_args(argv)
         _set_up_logging(arguments.verbose)
-        signal.signal(signal.SIGTERM, _on_sigterm)
         return int(arguments.run(arguments))
-    except KeyboardInterrupt:
-        errors.print("facelane: interrupted; nothing was left behind")
-        return EXIT_INTERRUPTED
-    except _Terminated:
-        errors.print("facelane: ended by SIGTERM; nothing was left behind")
-        return EXIT_TERMINATED
-    except BrokenPipeError:
-        # The reader of our output went away (`facelane probe x | head`): no error, but nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except (_Ended, Interrupted) as ending:
+        return _say_ended(ending.number)
     except FacelaneError as error:
-        errors.print(f"facelane: error: {error}")
-        return error.exit_code
+        return _say_error(error, error.exit_code)
     except Exception as error:
         code = _exit_code_of_room(error)
         if code is None:
             raise
-        errors.print(f"facelane: error: {error}")
-        return code
+        return _say_error(error, code)
+
+
+def _say_ended(number: int) -> int:
+    _ignore_signals()
+    by_system = number == signal.SIGTERM
+    _errors().print(f"facelane: {'ended by SIGTERM' if by_system else 'interrupted'}; nothing was left behind")
+    return EXIT_TERMINATED if by_system else EXIT_INTERRUPTED
+
+
+def _say_error(error: Exception, code: int) -> int:
+    logger.debug("the whole story", exc_info=error)
+    _errors().print(f"facelane: error: {error}")
+    return code
+
+
+def _errors() -> Console:
+    return Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
 
 
 def _exit_code_of_room(error: Exception) -> int | None:
     """The exit code for the root errors of the rooms below; None for what is nobody's."""
+    from blending.blender import BlendingError
     from experts.contract import ExpertError
     from routing.types import RoutingError
     from weights.store import WeightsError
 
     if isinstance(error, WeightsError):
         return EXIT_WEIGHTS
-    if isinstance(error, ExpertError | RoutingError):
+    if isinstance(error, BlendingError | ExpertError | RoutingError):
         return ProcessingError.exit_code
     return None
 
 
-def _on_sigterm(_signum: int, _frame: FrameType | None) -> NoReturn:
-    raise _Terminated
-
-
 def _set_up_logging(verbose: bool) -> None:
     logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="facelane: %(levelname)s: %(message)s"
+        level=logging.DEBUG if verbose else logging.WARNING, format="facelane: %(levelname)s: %(message)s"
     )
 
 
@@ -179,16 +213,27 @@ def _process(arguments: argparse.Namespace) -> int:
     report = process_file(job, settings, progress=None if arguments.quiet else Console(stderr=True))
     _say_notes(report)
     if not arguments.quiet:
-        print_table(report, Console(highlight=False))
+        print_table(report, _console())
     return EXIT_DAMAGED if report["damaged"] else 0
 
 
+class _ResultConsole(Console):
+    def on_broken_pipe(self) -> NoReturn:
+        """Whoever read our output went away (`facelane probe x | head`): nothing more can be said, nothing is wrong."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(EXIT_UNREAD)
+
+
+def _console() -> Console:
+    """For results. No markup: names of files and streams hold brackets."""
+    return _ResultConsole(highlight=False, markup=False)
+
+
 def _say_notes(report: dict[str, Any]) -> None:
-    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     for note in report["notes"]:
-        console.print(f"facelane: note: {note}")
+        _errors().print(f"facelane: note: {note}")
     if report["damaged"]:
-        console.print(f"facelane: warning: {report['damaged']}")
+        _errors().print(f"facelane: warning: {report['damaged']}")
 
 
 def _probe(arguments: argparse.Namespace) -> int:
@@ -200,7 +245,7 @@ def _probe(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--frames {arguments.frames}: look at 1 frame or more")
     settings = load_settings(arguments.config, environment=os.environ, overrides={})
     info, found = probe_file(arguments.input, settings, frames=arguments.frames)
-    print_survey(info, found, Console(highlight=False))
+    print_survey(info, found, _console())
     return 0
 
 
@@ -209,16 +254,22 @@ def _doctor(arguments: argparse.Namespace) -> int:
     from streamer.doctor import main_table
 
     settings = load_settings(arguments.config, environment=os.environ, overrides={})
-    return main_table(Console(highlight=False), runtime=settings.runtime, weights=settings.weights)
+    return main_table(_console(), runtime=settings.runtime, weights=settings.weights)
 
 
 def _demo(arguments: argparse.Namespace) -> int:
     from streamer.app import run_demo
     from streamer.config import load_settings
+    from streamer.report import print_table
 
     settings = load_settings(arguments.config, environment=os.environ, overrides={})
-    return run_demo(arguments.folder, settings, Console(highlight=False))
+    console = _console()
+    report = run_demo(arguments.folder, settings, console)
+    _say_notes(report)
+    print_table(report, console)
+    console.print(f"\nOpen {arguments.folder / 'enhanced.side-by-side.mp4'} to see the difference.")
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

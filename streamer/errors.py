@@ -11,7 +11,8 @@
     └── ProcessingError          10    a stage failed for good
 
 Weights have their own root (`weights.store.WeightsError`), exit code 9. A truncated or damaged input that gave an
-output ends with 11, Ctrl-C with 130.
+output ends with 11, `doctor` with 12 where the main job can't run, Ctrl-C with 130, SIGTERM with
+143; 141 says that whoever read the output went away, as the shell has it.
 """
 
 from __future__ import annotations
@@ -60,4 +61,7 @@ class ProcessingError(FacelaneError):
 
 EXIT_WEIGHTS = 9
 EXIT_DAMAGED = 11
+EXIT_NOT_READY = 12
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+EXIT_UNREAD = 141

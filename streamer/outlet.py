@@ -1,11 +1,10 @@
-"""Where the processed frames of one job go: one film, or three for comparison, with or without an overlay."""
+"""Where the processed frames of one job go: one film, or three for comparison."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from streamer.media.compare import ComparisonSink
-from streamer.media.overlay import draw_overlay
 from streamer.media.sink import FileSink
 from streamer.pipeline import Processed
 
@@ -13,13 +12,11 @@ from streamer.pipeline import Processed
 class FileOutlet:
     """A `stream.Outlet` that makes files: the result alone, or with `ComparisonSink` the three films.
 
-    `overlay_scale`: draw what the router saw, at so many pixels of output for one of source; None draws nothing.
-    `notes` is complete after `finish`.
+    `notes` and `frames`, the number of those encoded, are complete after `finish`.
     """
 
-    def __init__(self, sink: FileSink | ComparisonSink, *, overlay_scale: int | None = None) -> None:
+    def __init__(self, sink: FileSink | ComparisonSink) -> None:
         self._sink = sink
-        self._overlay_scale = overlay_scale
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -29,15 +26,16 @@ class FileOutlet:
     def notes(self) -> tuple[str, ...]:
         return self._sink.notes
 
+    @property
+    def frames(self) -> int:
+        return self._sink.frames
+
     async def send(self, processed: Processed) -> None:
         """Raises ValueError where a comparison lacks the baseline: the pipeline is made with `keep_baseline` then."""
-        frame = processed.frame
-        if self._overlay_scale is not None:
-            frame = draw_overlay(frame, processed.report.routes, scale=self._overlay_scale)
         if isinstance(self._sink, FileSink):
-            await self._sink.send(frame)
+            await self._sink.send(processed.frame)
         elif processed.baseline is not None:
-            await self._sink.send(processed.baseline, frame)
+            await self._sink.send(processed.baseline, processed.frame)
         else:
             raise ValueError("a comparison needs the baseline: make the pipeline with keep_baseline=True")
 

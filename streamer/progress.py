@@ -35,10 +35,12 @@ class ProgressBar:
         self._progress.stop()
 
     def show(self, tally: RunTally, seconds: float) -> None:
+        if self._progress.disable:
+            return
         self._progress.update(
             self._task,
             completed=tally.frames,
             fps=tally.frames / seconds if seconds > 0 else 0.0,
             faces=tally.faces_now,
-            seen=tally.track_count,
+            seen=len(tally.tracks),
         )

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -17,13 +15,13 @@ from rich.table import Table
 
 from experts.contract import ExpertInfo
 from routing.types import Lane
-from streamer.errors import SinkError
 from streamer.frame import FrameReport
+from streamer.media.target import Target, writing
 from streamer.quantiles import DurationSketch
 
 SCHEMA_VERSION = 1
 # What a frame's time should go to; the rest is our own overhead.
-WORK_STAGES = ("decode", "detect", "track", "expert", "background", "blend", "encode")
+WORK_STAGES = frozenset({"decode", "detect", "track", "expert", "background", "blend", "encode"})
 
 
 @dataclass(slots=True)
@@ -35,7 +33,9 @@ class RunTally:
     reasons: Counter[str] = field(default_factory=Counter)
     degraded: Counter[str] = field(default_factory=Counter)
     stages: dict[str, DurationSketch] = field(default_factory=dict)
-    tracks: dict[str, set[int]] = field(default_factory=lambda: {lane.value: set() for lane in Lane})
+    batches: dict[str, Counter[int]] = field(default_factory=dict)
+    tracks: set[int] = field(default_factory=set)
+    tracks_by_lane: dict[str, set[int]] = field(default_factory=lambda: {lane.value: set() for lane in Lane})
     faces_now: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -45,7 +45,10 @@ class RunTally:
         for route in report.routes:
             self.lanes[route.lane.value] += 1
             self.reasons[f"{route.lane.value}: {route.reason}"] += 1
-            self.tracks[route.lane.value].add(route.face.track_id)
+            self.tracks.add(route.face.track_id)
+            self.tracks_by_lane[route.lane.value].add(route.face.track_id)
+        for lane, size in report.batches.items():
+            self.batches.setdefault(lane, Counter())[size] += 1
         self.degraded.update(report.degraded)
         for stage, seconds in report.stage_seconds.items():
             self.add_stage(stage, seconds)
@@ -54,10 +57,6 @@ class RunTally:
         """From any thread: decoding and encoding tell of themselves."""
         with self._lock:
             self.stages.setdefault(stage, DurationSketch()).add(seconds)
-
-    @property
-    def track_count(self) -> int:
-        return len(set().union(*self.tracks.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +68,7 @@ class RunFacts:
     outputs: Sequence[str]
     wall_seconds: float
     frames_in: int
+    frames_out: int
     dropped: Mapping[str, int]
     input_fps: float | None
     av_sync_ms: float | None
@@ -83,7 +83,7 @@ class RunFacts:
 
 def compose_report(tally: RunTally, facts: RunFacts) -> dict[str, Any]:
     """The report as JSON-able data; every field is explained in the README."""
-    output_fps = tally.frames / facts.wall_seconds if facts.wall_seconds > 0 else 0.0
+    output_fps = facts.frames_out / facts.wall_seconds if facts.wall_seconds > 0 else 0.0
     return {
         "schema": SCHEMA_VERSION,
         "facelane": facts.version,
@@ -91,16 +91,17 @@ def compose_report(tally: RunTally, facts: RunFacts) -> dict[str, Any]:
         "outputs": list(facts.outputs),
         "frames": {
             "in": facts.frames_in,
-            "out": tally.frames,
+            "out": facts.frames_out,
             "dropped": sum(facts.dropped.values()),
             "dropped_by_reason": dict(facts.dropped),
         },
         "faces": {
             "seen": sum(tally.lanes.values()),
-            "tracks": tally.track_count,
+            "tracks": len(tally.tracks),
             "by_lane": {lane.value: tally.lanes[lane.value] for lane in Lane},
-            "tracks_by_lane": {lane: len(ids) for lane, ids in tally.tracks.items()},
+            "tracks_by_lane": {lane: len(ids) for lane, ids in tally.tracks_by_lane.items()},
             "by_reason": dict(tally.reasons.most_common()),
+            "batches_by_size": {lane: dict(sorted(sizes.items())) for lane, sizes in tally.batches.items()},
         },
         "degraded": dict(tally.degraded),
         "stages_ms": {stage: _stage(sketch) for stage, sketch in sorted(tally.stages.items())},
@@ -111,7 +112,7 @@ def compose_report(tally: RunTally, facts: RunFacts) -> dict[str, Any]:
             "input_fps": facts.input_fps,
             "frame_rate_ratio": round(facts.input_fps / output_fps, 3) if facts.input_fps and output_fps else None,
             "processing_time_seconds": round(facts.wall_seconds, 3),
-            "processing_ms_per_frame": round(1000 * facts.wall_seconds / max(tally.frames, 1), 3),
+            "processing_ms_per_frame": round(1000 * facts.wall_seconds / max(facts.frames_out, 1), 3),
             "audio_visual_sync_ms": facts.av_sync_ms,
         },
         "video_quality_percent": facts.output_pixels_percent,
@@ -130,21 +131,17 @@ def _stage(sketch: DurationSketch) -> dict[str, float | int]:
 
 
 def _overhead(tally: RunTally) -> float:
-    """The share of all measured time that is none of decoding, inference, scaling, blending or encoding."""
+    """The share of all stages' time, the handing from thread to thread among them, that is none of the work itself."""
     total = sum(sketch.total for sketch in tally.stages.values())
     work = sum(sketch.total for stage, sketch in tally.stages.items() if stage.split(".")[0] in WORK_STAGES)
     return round(1.0 - work / total, 4) if total else 0.0
 
 
-def write_report(report: Mapping[str, Any], path: Path) -> None:
-    """Writes report.json by a temporary name. Raises SinkError where that can't be done."""
-    part = path.with_name(f".{path.name}.part-{os.getpid()}")
-    try:
-        part.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise SinkError(f"can't write the report {path}: {error.strerror}; choose another place") from error
+def write_report(report: Mapping[str, Any], target: Target) -> None:
+    """Writes report.json and gives it its name. Raises SinkError or DiskFullError where that can't be done."""
+    with writing(target.path):
+        target.part.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    target.publish()
 
 
 def print_table(report: Mapping[str, Any], console: Console) -> None:

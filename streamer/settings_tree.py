@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -67,13 +67,7 @@ def table_of(settings: object) -> dict[str, object]:
     return table
 
 
-def has_default(item: Field[object]) -> bool:
-    return item.default is not MISSING or item.default_factory is not MISSING
-
-
 def _plain(value: object) -> object:
-    if isinstance(value, tuple):
-        return list(value)
     if isinstance(value, Path):
         return str(value)
     return "" if value is None else value
@@ -131,25 +125,11 @@ def _convert(hint: Any, value: object, *, where: str) -> object:
             raise _wrong(where, value, "a table")
         return build(base, value, where=where)
     if get_origin(base) is Literal:
-        if value not in get_args(base) or isinstance(value, bool):
+        # 1 == 1.0 == True, but only the first of them is a whole number.
+        if not any(value == choice and type(value) is type(choice) for choice in get_args(base)):
             raise _wrong(where, value, _name(base))
         return value
-    if get_origin(base) is tuple:
-        return _convert_tuple(base, value, where=where)
     return _convert_plain(base, value, where=where)
-
-
-def _convert_tuple(hint: Any, value: object, *, where: str) -> object:
-    if not isinstance(value, list):
-        raise _wrong(where, value, "a list")
-    parts = get_args(hint)
-    if len(parts) == 2 and parts[1] is Ellipsis:
-        parts = (parts[0],) * len(value)
-    if len(parts) != len(value):
-        raise _wrong(where, value, f"a list of {len(parts)}")
-    return tuple(
-        _convert(part, item, where=f"{where}[{i}]") for i, (part, item) in enumerate(zip(parts, value, strict=True))
-    )
 
 
 def _convert_plain(hint: Any, value: object, *, where: str) -> object:

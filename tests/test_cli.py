@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import resource
@@ -23,6 +24,7 @@ from streamer.demo import build_sample
 from tests.helpers.films import SourceMaker, frames_of, packets_of, times_of
 from weights.store import Store
 
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
 SMALL = ("--quiet", "--preset", "ultrafast")
 
 
@@ -48,7 +50,7 @@ def plain(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_meeting_comes_out_whole_and_its_faces_better(meeting: Path, tmp_path: Path) -> None:
+def test_a_meeting_comes_out_whole(meeting: Path, tmp_path: Path, store: Store) -> None:
     output, told = tmp_path / "out.mp4", tmp_path / "report.json"
     assert main(["process", str(meeting), str(output), "--report", str(told), *SMALL]) == 0
     assert times_of(output) == times_of(meeting)
@@ -64,9 +66,9 @@ def test_a_meeting_comes_out_whole_and_its_faces_better(meeting: Path, tmp_path:
     assert report["degraded"] == {}
     assert report["video_quality_percent"] == 400.0
     assert set(report["stages_ms"]) >= {"decode", "detect", "track", "gate", "background", "blend", "encode"}
-    for info in report["experts"].values():
-        assert info["device"]
-        assert len(info["weights"].split("@")[-1]) >= 12
+    for lane, info in report["experts"].items():
+        assert info["weights"] == store.entry(f"facelane-{lane}").digest
+        assert (info["device"], info["licence"]) == ("cpu", "MIT")
     with av.open(output) as film:
         assert (film.streams.video[0].width, film.streams.video[0].height) == (1280, 960)
 
@@ -159,6 +161,29 @@ BAD_INPUT: dict[str, tuple[int, str, Case]] = {
         "report",
         lambda tmp, plain: [str(plain), str(tmp / "o.mp4"), "--report", _file(tmp, "r.json", b"{}")],
     ),
+    "report over the input": (
+        6,
+        "is the input itself",
+        lambda tmp, plain: [str(plain), str(tmp / "o.mp4"), "--report", str(plain), "--overwrite"],
+    ),
+    "report over the film": (
+        6,
+        "would replace a film",
+        lambda tmp, plain: [str(plain), str(tmp / "o.mp4"), "--report", str(tmp / "o.mp4")],
+    ),
+    "report over the baseline": (
+        6,
+        "would replace a film",
+        lambda tmp, plain: [
+            *(str(plain), str(tmp / "o.mp4"), "--compare"),
+            *("--report", str(tmp / "o.baseline.mp4"), "--overwrite"),
+        ],
+    ),
+    "report is a folder": (
+        6,
+        "is a folder",
+        lambda tmp, plain: [str(plain), str(tmp / "o.mp4"), "--report", str(tmp), "--overwrite"],
+    ),
     "report nowhere": (6, "report", lambda tmp, plain: [str(plain), str(tmp / "o.mp4"), "--report", "/nope/r.json"]),
     "no such option": (2, "--help", lambda tmp, plain: [str(plain), str(tmp / "o.mp4"), "--fast"]),
 }
@@ -214,6 +239,40 @@ def test_an_interrupted_job_leaves_nothing(meeting: Path, tmp_path: Path, number
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("delay", [0.0, 1.0, 2.0, 4.0])
+def test_an_interruption_at_the_start_is_no_error(meeting: Path, tmp_path: Path, delay: float) -> None:
+    """While libraries are imported, while models are loaded, and after: twice, as impatient people do."""
+    process = _start(["process", str(meeting), str(tmp_path / "out.mp4"), "--scale", "4", "--compare"])
+    _wait_for(lambda: _catches_signals(process.pid), process)
+    time.sleep(delay)
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told
+    assert "Traceback" not in told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_may_not_be_written_is_said(plain: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0o555)
+    process = _start(["process", str(plain), str(folder / "out.mp4"), "--quiet"], obey_permissions=True)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 6, told
+    assert "permissions" in told
+    assert told.count("\n") == 1
+
+
+def test_a_reader_that_goes_away_is_no_error(meeting: Path) -> None:
+    with _start(["probe", str(meeting), "--frames", "1"]) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=60) == 141
+
+
 def test_a_full_disk_is_said_and_leaves_nothing(meeting: Path, tmp_path: Path) -> None:
     """A limit on the size of files gives the same error of the system in the middle of writing as a full disk does."""
     process = _start(["process", str(meeting), str(tmp_path / "out.mp4"), "--quiet"], file_limit=300_000)
@@ -224,11 +283,16 @@ def test_a_full_disk_is_said_and_leaves_nothing(meeting: Path, tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def _start(arguments: list[str], *, file_limit: int | None = None) -> subprocess.Popen[str]:
+def _start(
+    arguments: list[str], *, file_limit: int | None = None, obey_permissions: bool = False
+) -> subprocess.Popen[str]:
     def limit() -> None:
         if file_limit is not None:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+        if obey_permissions and os.geteuid() == 0:
+            # Root may write anywhere, unless it gives up that capability.
+            ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE)
 
     return subprocess.Popen(
         [sys.executable, "-m", "streamer.cli", *arguments],
@@ -247,6 +311,13 @@ def _wait_for(happened: Callable[[], bool], process: subprocess.Popen[str]) -> N
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def _catches_signals(pid: int) -> bool:
+    """Whether the process has taken charge of its ending: Python itself answers SIGINT, but not SIGTERM."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def _contents(folder: Path) -> dict[str, Any]:

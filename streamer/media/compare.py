@@ -93,6 +93,11 @@ class ComparisonSink:
         """What could not be kept as it was in the result; the others are written alike."""
         return self._sinks[0].notes
 
+    @property
+    def frames(self) -> int:
+        """Frames encoded so far, of the result."""
+        return self._sinks[0].frames
+
     async def send(self, baseline: Frame, result: Frame) -> None:
         """Queue one moment's two pictures. Raises what writing an earlier one raised."""
         output, before, both = self._sinks

@@ -193,6 +193,7 @@ class FileSink:
         Raises what `FileWriter` raises.
         """
         self._on_encoded = on_encoded
+        self._frames = 0
         self._writer = FileWriter(path, info, settings, overwrite=overwrite, copy_streams=copy_streams)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"encode-{path.name}")
         self._queue: deque[Future[None]] = deque()
@@ -207,6 +208,11 @@ class FileSink:
         """What could not be kept as it was; complete after `finish`."""
         return self._writer.notes
 
+    @property
+    def frames(self) -> int:
+        """Frames encoded so far."""
+        return self._frames
+
     async def send(self, frame: Frame) -> None:
         """Queue a frame; wait while the queue is full. Raises what writing an earlier frame raised."""
         await self.send_made(lambda: frame)
@@ -220,6 +226,7 @@ class FileSink:
     def _write(self, make: Callable[[], Frame]) -> None:
         started = time.perf_counter()
         self._writer.write(make())
+        self._frames += 1
         self._on_encoded(time.perf_counter() - started)
 
     async def finish(self) -> None:

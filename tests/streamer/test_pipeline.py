@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -20,7 +21,8 @@ from routing.router import Routing
 from routing.types import Box, Face, Lane, Route, Traits
 from streamer.color import ColorSpec, from_rgb
 from streamer.frame import Frame
-from streamer.pipeline import LaneWork, Pipeline, aligned_crop
+from streamer.pipeline import Pipeline
+from streamer.restoring import LaneWork, aligned_crop
 from tests.helpers.clips import natural
 
 Image = npt.NDArray[np.uint8]
@@ -138,10 +140,47 @@ def test_faces_at_the_edge_and_outside_are_no_trouble(place: tuple[int, int]) ->
 
 
 def test_stage_times_are_told_and_add_up() -> None:
-    done = pipeline_of([route_at(160, 120, 60, Lane.TRANSFORMER)], Whitener()).process(picture())
+    pipeline = pipeline_of([route_at(160, 120, 60, Lane.TRANSFORMER)], Whitener())
+    frame = picture()
+    started = time.perf_counter()
+    done = pipeline.process(frame)
+    elapsed = time.perf_counter() - started
     stages = done.report.stage_seconds
     assert set(stages) == {"detect", "route.other", "align", "expert.transformer", "background", "blend"}
-    assert all(seconds >= 0.0 for seconds in stages.values())
+    assert 0.0 < sum(stages.values()) <= elapsed
+
+
+def test_a_face_whose_landmarks_coincide_is_left_and_counted() -> None:
+    route = route_at(160, 120, 60, Lane.TRANSFORMER)
+    bad = replace(route, face=replace(route.face, landmarks=np.full((5, 2), 9.0, np.float32)))
+    done = pipeline_of([bad], Whitener()).process(picture())
+    assert done.baseline is not None
+    assert np.array_equal(done.frame.y, done.baseline.y)
+    assert done.report.degraded == ("landmarks coincide",)
+
+
+def test_an_expert_that_keeps_failing_is_counted_always_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    pipeline = pipeline_of([route_at(160, 120, 60, Lane.TRANSFORMER)], Whitener(fail=True))
+    reports = [pipeline.process(picture()).report for _ in range(3)]
+    assert [report.degraded for report in reports] == [("expert transformer failed",)] * 3
+    assert caplog.text.count("gave up") == 1
+
+
+def test_the_overlay_is_drawn_on_the_result_alone() -> None:
+    routes = [route_at(160, 120, 60, Lane.SKIP)]
+    pipeline = Pipeline(
+        FixedRoutes(routes),
+        {},
+        make_upscaler(BackgroundSettings(), 2),
+        make_blender(BlendSettings()),
+        scale=2,
+        keep_baseline=True,
+        overlay=True,
+    )
+    done = pipeline.process(picture())
+    assert done.baseline is not None
+    assert not np.array_equal(done.frame.y, done.baseline.y)
+    assert "overlay" in done.report.stage_seconds
 
 
 def test_a_crop_is_what_the_whole_picture_would_give() -> None:

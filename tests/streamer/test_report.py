@@ -13,8 +13,9 @@ from rich.console import Console
 
 from experts.contract import ExpertInfo
 from routing.types import Box, Face, Lane, Route, Traits
-from streamer.errors import SinkError
+from streamer.errors import OutputExistsError
 from streamer.frame import FrameReport
+from streamer.media.target import Target
 from streamer.report import RunFacts, RunTally, compose_report, print_table, write_report
 
 FACTS = RunFacts(
@@ -23,6 +24,7 @@ FACTS = RunFacts(
     outputs=["b.mp4"],
     wall_seconds=4.0,
     frames_in=3,
+    frames_out=2,
     dropped={"late": 1},
     input_fps=30.0,
     av_sync_ms=-1.5,
@@ -35,6 +37,8 @@ FACTS = RunFacts(
     output_pixels_percent=400.0,
 )
 
+SPENT = {"detect": 0.010, "align": 0.001, "expert.transformer": 0.004}
+
 
 def route(lane: Lane, track_id: int, reason: str) -> Route:
     face = Face(track_id, Box(0, 0, 9, 9), np.zeros((5, 2), np.float32), 1.0)
@@ -44,7 +48,7 @@ def route(lane: Lane, track_id: int, reason: str) -> Route:
 def tally() -> RunTally:
     told = RunTally()
     routes = (route(Lane.TRANSFORMER, 1, "small"), route(Lane.SKIP, 2, "tiny"))
-    told.add(FrameReport(0, {"detect": 0.010, "align": 0.001, "expert.transformer": 0.004}, routes))
+    told.add(FrameReport(0, SPENT, routes, batches={"transformer": 1}))
     told.add(FrameReport(1, {"track": 0.002}, (route(Lane.SKIP, 1, "tiny"),), ("expert transformer failed",)))
     told.add_stage("decode", 0.003)
     return told
@@ -59,6 +63,7 @@ def test_the_report_counts_frames_faces_tracks_and_reasons() -> None:
         "by_lane": {"skip": 2, "resize": 0, "transformer": 1, "frequency": 0},
         "tracks_by_lane": {"skip": 2, "resize": 0, "transformer": 1, "frequency": 0},
         "by_reason": {"skip: tiny": 2, "transformer: small": 1},
+        "batches_by_size": {"transformer": {1: 1}},
     }
     assert report["degraded"] == {"expert transformer failed": 1}
     assert report["stages_ms"]["detect"]["p50"] == pytest.approx(10.0, rel=0.01)
@@ -83,11 +88,13 @@ def test_an_input_without_a_rate_has_no_ratio() -> None:
 def test_the_report_is_written_whole_or_not(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     report = compose_report(tally(), FACTS)
-    write_report(report, path)
-    assert json.loads(path.read_text(encoding="utf-8")) == report
+    target = Target(path, source=tmp_path / "film", overwrite=False)
+    assert not path.exists()
+    write_report(report, target)
+    assert json.loads(path.read_text(encoding="utf-8")) == json.loads(json.dumps(report))
     assert [file.name for file in tmp_path.iterdir()] == ["report.json"]
-    with pytest.raises(SinkError, match="can't write the report"):
-        write_report(report, tmp_path / "none" / "report.json")
+    with pytest.raises(OutputExistsError, match="--overwrite"):
+        Target(path, source=tmp_path / "film", overwrite=False)
 
 
 def test_the_table_tells_the_same() -> None:
