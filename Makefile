@@ -1,6 +1,7 @@
 # make demo     a sample clip through the main job; the films and report.json lie in demo/ afterwards
 # make test     every check and every test
 # make lint     the checks alone
+# make python   the interpreter that .venv is made with, or what to do where there is none
 # make clean    what the others made, except .venv; make distclean takes that too
 #
 # PYTHON=... names the interpreter. pip's own settings (PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS, ...) hold for
@@ -8,13 +9,13 @@
 # an index with the CPU build in PIP_EXTRA_INDEX_URL to get that.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint clean distclean
+.PHONY: help python setup demo test lint clean distclean
 .DELETE_ON_ERROR:
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-CANDIDATES := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3)
+CANDIDATES := $(if $(PYTHON),$(PYTHON),python3.14 python3.13 python3.12 python3.11 python3)
 NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 help:
@@ -22,14 +23,16 @@ help:
 
 setup: $(STAMP)
 
-$(BIN)/python:
+python:
 	@for python in $(CANDIDATES); do \
-	    if $$python -c '$(NEW_ENOUGH)' >/dev/null 2>&1; then \
-	        echo "Making $(VENV) with $$($$python --version)"; exec $$python -m venv $(VENV); \
-	    fi; \
+	    if $$python -c '$(NEW_ENOUGH)' >/dev/null 2>&1; then echo $$python; exit; fi; \
 	done; \
 	echo "Facelane needs Python 3.11 or newer with venv; none of these is: $(CANDIDATES)." \
 	    "Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1
+
+$(BIN)/python:
+	@python=$$($(MAKE) --silent --no-print-directory python) || exit; \
+	    echo "Making $(VENV) with $$($$python --version)"; $$python -m venv $(VENV)
 
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Facelane and what it needs into $(VENV); the first time takes some minutes"

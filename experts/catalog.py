@@ -1,4 +1,5 @@
-"""The experts that there are, and which of them stands on which lane. A new expert is one line here."""
+"""The experts that there are, and which of them stands on which lane. A new expert is one line here, and one more
+if it has weights."""
 
 from __future__ import annotations
 
@@ -27,6 +28,14 @@ EXPERTS: Mapping[str, Builder] = MappingProxyType(
     }
 )
 
+# What of the manifest an expert asks the store for; one that learned nothing is not here.
+WEIGHTS: Mapping[str, str] = MappingProxyType(
+    {
+        transformer.ID: transformer.WEIGHTS_ID,
+        frequency.ID: frequency.WEIGHTS_ID,
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ExpertSettings:
@@ -46,6 +55,12 @@ class ExpertSettings:
             strength = getattr(self, f"{lane}_strength")
             if not 0.0 <= strength <= 1.0:
                 raise ExpertError(f"{lane}_strength lies between 0 and 1, not {strength}")
+
+
+def weights_of(settings: ExpertSettings) -> tuple[str, ...]:
+    """The ids of the weights that the chosen experts need, each once."""
+    chosen = dict.fromkeys((settings.transformer, settings.frequency))
+    return tuple(WEIGHTS[id] for id in chosen if id in WEIGHTS)
 
 
 def make_expert(id: str, store: Store, runtime: RuntimeSettings) -> Expert:

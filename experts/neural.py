@@ -9,7 +9,7 @@ import numpy as np
 from experts.contract import ExpertError, ExpertInfo, Image, check_crops
 from experts.networks import Network
 from experts.networks.restorer import Restorer
-from weights.session import RuntimeSettings, open_session
+from weights.session import Array, RuntimeSettings, open_session
 from weights.store import Store
 
 
@@ -44,17 +44,32 @@ class NeuralExpert:
         return self._info
 
     def restore(self, crops: Image) -> Image:
-        """See `experts.contract.Expert`. Raises ExpertError also for a result that is not finite."""
+        """See `experts.contract.Expert`.
+
+        Raises ExpertError also where the runtime fails, as for want of memory, and for a result that is not finite.
+        """
         check_crops(crops, self._info)
         if not len(crops):
             side = self._info.input_size * self._info.scale
             return np.empty((0, side, side, 3), np.uint8)
-        restored, means = self._session.run(crops)
+        restored, means = self._run(crops)
         if not np.isfinite(means).all():
             raise ExpertError(
                 f"{self._info.id} gave numbers that are not finite; check the weights, or set precision to float32"
             )
         return restored
+
+    def _run(self, crops: Image) -> tuple[Array, ...]:
+        try:
+            return self._session.run(crops)
+        except (RuntimeError, MemoryError) as error:
+            raise ExpertError(f"{self._info.id} failed: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """The first line that says something; OpenVINO begins with those of its own source."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next((line for line in lines if line and not line.startswith("Exception from ")), type(error).__name__)
 
 
 def from_store(id: str, network: Network, weights_id: str, *, store: Store, runtime: RuntimeSettings) -> NeuralExpert:

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from streamer.media.target import writing
 from weights.store import Store
 
 Image = npt.NDArray[np.uint8]
@@ -43,16 +44,18 @@ SYLLABLE_SECONDS = 0.23
 def build_sample(store: Store, out_path: Path) -> Path:
     """Writes the meeting to `out_path` (MP4: H.264, AAC; 640x480, 29.97 fps, 8 s) and returns that path.
 
-    Raises WeightsError if the media can't be had, OSError if the file can't be written.
+    Raises WeightsError if the media can't be had, SinkError or DiskFullError if the file can't be written; nothing is
+    left of it then.
     """
     tiles = _tiles(store)
     temporary = out_path.with_name(f".{out_path.name}.part")
-    try:
-        with av.open(temporary, "w", format="mp4") as container:
-            _write(container, (_grid(tiles, index) for index in range(FRAMES)), _voices())
-        temporary.replace(out_path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(out_path):
+        try:
+            with av.open(temporary, "w", format="mp4") as container:
+                _write(container, (_grid(tiles, index) for index in range(FRAMES)), _voices())
+            temporary.replace(out_path)
+        finally:
+            temporary.unlink(missing_ok=True)
     return out_path
 
 

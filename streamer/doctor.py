@@ -20,14 +20,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from experts.catalog import ExpertSettings, weights_of
 from streamer import __version__
+from streamer.errors import EXIT_NOT_READY
 from streamer.media.encoders import ENCODERS
 from weights.session import Precision, Runtime, RuntimeSettings, WeightsError, open_session
 from weights.store import Store, StoreSettings
 
 PACKAGES = ("av", "openvino", "torch", "numpy", "scipy", "opencv-python-headless", "safetensors")
 NEEDED_DECODERS = ("h264", "hevc", "vp9", "av1", "aac")
-NEEDED_WEIGHTS = ("mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet", "facelane-transformer", "facelane-frequency")
+DETECTOR_WEIGHTS = ("mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet")
 LOW_DISK_BYTES = 1 << 30
 GIB = 1 << 30
 
@@ -51,18 +53,29 @@ class Finding:
     advice: str = ""
 
 
-def examine(runtime: RuntimeSettings | None = None, weights: StoreSettings | None = None) -> list[Finding]:
-    """Looks at everything that the main job needs: opens a small session on each runtime, fetches nothing."""
+def examine(
+    runtime: RuntimeSettings | None = None,
+    weights: StoreSettings | None = None,
+    *,
+    experts: ExpertSettings | None = None,
+) -> list[Finding]:
+    """Looks at everything that the main job needs: opens a small session on each runtime, fetches and moves nothing."""
     wanted = runtime or RuntimeSettings()
+    needed = needed_weights(experts or ExpertSettings())
     parts: Iterable[Callable[[], Iterator[Finding]]] = (
         _versions,
         _processor,
         lambda: _runtimes(wanted),
-        lambda: _weights(Store(weights)),
+        lambda: _weights(Store(weights), needed),
         _codecs,
         lambda: _places(Store(weights).folder),
     )
     return [finding for part in parts for finding in part()]
+
+
+def needed_weights(experts: ExpertSettings) -> tuple[str, ...]:
+    """The ids of all weights without which the main job can't run."""
+    return (*DETECTOR_WEIGHTS, *weights_of(experts))
 
 
 def can_process(findings: Sequence[Finding]) -> bool:
@@ -73,13 +86,15 @@ def can_process(findings: Sequence[Finding]) -> bool:
 def render(findings: Sequence[Finding], console: Console) -> None:
     """Prints the findings as a plain table, and below it what there is to do."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("what", "", "state", "found"):
+    for heading in ("what", "state", "found"):
         table.add_column(heading, overflow="fold")
     topic = ""
     for finding in findings:
-        shown = finding.topic if finding.topic != topic else ""
-        topic = finding.topic
-        table.add_row(shown, finding.name, _colored(finding.state), Text(finding.value))
+        if finding.topic != topic:
+            topic = finding.topic
+            # A line of its own leaves a terminal of 80 columns more room for what was found.
+            table.add_row(Text(topic, style="bold"))
+        table.add_row(Text(f"  {finding.name}"), _colored(finding.state), Text(finding.value))
     console.print(table)
     for finding in findings:
         if finding.advice:
@@ -87,12 +102,16 @@ def render(findings: Sequence[Finding], console: Console) -> None:
 
 
 def main_table(
-    console: Console, *, runtime: RuntimeSettings | None = None, weights: StoreSettings | None = None
+    console: Console,
+    *,
+    runtime: RuntimeSettings | None = None,
+    weights: StoreSettings | None = None,
+    experts: ExpertSettings | None = None,
 ) -> int:
-    """Examines, prints, and returns the exit code: 0 if the main job can run, else 1."""
-    findings = examine(runtime, weights)
+    """Examines, prints, and returns the exit code: 0 if the main job can run, else EXIT_NOT_READY."""
+    findings = examine(runtime, weights, experts=experts)
     render(findings, console)
-    return 0 if can_process(findings) else 1
+    return 0 if can_process(findings) else EXIT_NOT_READY
 
 
 def _colored(state: State) -> Text:
@@ -101,7 +120,8 @@ def _colored(state: State) -> Text:
 
 def _versions() -> Iterator[Finding]:
     yield Finding("versions", "facelane", State.GOOD, __version__)
-    yield Finding("versions", "python", State.GOOD, f"{platform.python_version()} on {platform.platform()}")
+    system = f"{platform.system()} {platform.machine()}"
+    yield Finding("versions", "python", State.GOOD, f"{platform.python_version()}, {system}")
     for name in PACKAGES:
         try:
             yield Finding("versions", name, State.GOOD, importlib.metadata.version(name))
@@ -158,23 +178,28 @@ def _runtime(name: str, settings: RuntimeSettings, *, failure: State) -> Finding
     return Finding("runtimes", name, State.GOOD, f"{taken.runtime} on {taken.device} in {taken.precision}")
 
 
-def _weights(store: Store) -> Iterator[Finding]:
+def _weights(store: Store, needed: Sequence[str]) -> Iterator[Finding]:
     fetch = "is fetched on first use, which needs the package index once"
-    for name in NEEDED_WEIGHTS:
+    for name in needed:
         if name not in store.entries:
             yield Finding("weights", name, State.BAD, "not in the manifest", "install Facelane anew")
             continue
         try:
             path = store.present(name)
         except WeightsError as error:
-            yield Finding("weights", name, State.BAD, "damaged", str(error))
+            yield Finding("weights", name, State.BAD, "damaged or unreadable", str(error))
             continue
         if path is not None:
-            yield Finding("weights", name, State.GOOD, str(path))
+            yield Finding("weights", name, State.GOOD, _where(path, store))
         elif store.offline:
-            yield Finding("weights", name, State.BAD, "not here", f"offline is set, but it {fetch}")
+            yield Finding("weights", name, State.BAD, "no sound copy here", f"offline is set, but it {fetch}")
         else:
-            yield Finding("weights", name, State.NOTE, "not here yet", fetch)
+            yield Finding("weights", name, State.NOTE, "no sound copy here yet", fetch)
+
+
+def _where(path: Path, store: Store) -> str:
+    # The cache's path is told once, among the places.
+    return "in the cache" if path.is_relative_to(store.folder) else "in the package"
 
 
 def _codecs() -> Iterator[Finding]:
@@ -205,10 +230,17 @@ def _places(cache: Path) -> Iterator[Finding]:
     yield _place("this folder", Path.cwd())
 
 
+def _can_be_seen(folder: Path) -> bool:
+    try:
+        return folder.exists()
+    except OSError:
+        return False
+
+
 def _place(name: str, path: Path) -> Finding:
-    nearest = next(folder for folder in (path, *path.parents) if folder.exists())
+    nearest = next(folder for folder in (path, *path.parents) if _can_be_seen(folder))
     free = shutil.disk_usage(nearest).free
-    value = f"{path}: {free / GIB:.1f} GiB free"
+    value = f"{free / GIB:.1f} GiB free, {path}"
     if not os.access(nearest, os.W_OK):
         return Finding(
             "places", name, State.NOTE, f"{value}, not writeable", "choose another folder, or its owner's leave"

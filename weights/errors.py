@@ -16,3 +16,8 @@ class WeightsError(Exception):
     def __init__(self, message: str, *, retryable: bool = False) -> None:
         super().__init__(message)
         self.retryable = retryable
+
+
+class LocalError(WeightsError):
+    """This machine is at fault, so that asking another place on the network can't help: a full disk, a folder or a
+    file without leave, a certificate that is not there."""

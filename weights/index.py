@@ -19,11 +19,11 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import IO
 
-from weights.errors import WeightsError
+from weights.errors import LocalError, WeightsError
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def pip_settings() -> IndexSettings:
     return IndexSettings(
         indexes=() if no_index else (index, *options.get("extra-index-url", "").split()),
         find_links=tuple(options.get("find-links", "").split()),
-        certificates=Path(cert) if cert else None,
+        certificates=Path(cert).expanduser() if cert else None,
         proxy=options.get("proxy"),
         timeout_seconds=float(options.get("timeout", TIMEOUT_SECONDS)),
     )
@@ -85,14 +85,12 @@ def _run_python(*words: str) -> str:
 
 
 class Places:
-    """Opens what the settings lead to."""
+    """Opens what the settings lead to. Raises LocalError if their certificates can't be read."""
 
     def __init__(self, settings: IndexSettings) -> None:
         self._settings = settings
-        cafile = str(settings.certificates) if settings.certificates else None
-        handlers: list[urllib.request.BaseHandler] = [
-            urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=cafile))
-        ]
+        context = _tls_context(settings.certificates)
+        handlers: list[urllib.request.BaseHandler] = [urllib.request.HTTPSHandler(context=context)]
         if settings.proxy:
             handlers.append(urllib.request.ProxyHandler({"http": settings.proxy, "https": settings.proxy}))
         self._opener = urllib.request.build_opener(*handlers)
@@ -107,7 +105,7 @@ class Places:
         for place in (*self._settings.find_links, *pages):
             try:
                 links = [link for link in self._listed(place) if _file_name(link) == archive]
-            except OSError as error:
+            except (OSError, HTTPException) as error:
                 failures.append(f"{_public(place)}: {reason_of(error)}")
                 logger.warning("passed over %s", failures[-1])
                 continue
@@ -120,7 +118,7 @@ class Places:
             )
 
     def open(self, url: str) -> IO[bytes]:
-        """The bytes behind a URL. Raises OSError (URLError is one) where there are none."""
+        """The bytes behind a URL. Raises OSError (URLError is one) or HTTPException where there are none."""
         parts = urllib.parse.urlsplit(url)
         bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="")
         request = urllib.request.Request(bare.geturl())
@@ -148,6 +146,16 @@ class Places:
             if error.code == 404:
                 return []
             raise
+
+
+def _tls_context(certificates: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=certificates)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise LocalError(
+            f"pip's certificates {certificates} can't be read ({reason}); correct pip's setting cert or PIP_CERT"
+        ) from error
 
 
 class _LinkParser(HTMLParser):
@@ -186,4 +194,5 @@ def _public(place: str) -> str:
 
 def reason_of(error: Exception) -> str:
     """A network error in a few words."""
-    return str(error.reason) if isinstance(error, urllib.error.URLError) else str(error) or type(error).__name__
+    said = str(error.reason if isinstance(error, urllib.error.URLError) else error)
+    return " ".join(said.split()) or type(error).__name__

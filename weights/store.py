@@ -7,14 +7,15 @@ import hashlib
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from filelock import FileLock
 
-from weights.errors import WeightsError
-from weights.fetch import extract_member, fetched_archive
+from weights.errors import LocalError, WeightsError
+from weights.fetch import Say, extract_member, fetched_archive, writing
 from weights.manifest import ArchiveMember, Entry, PackageFile, read_manifest
 
 __all__ = ["Store", "StoreSettings", "WeightsError", "sha256_of"]
@@ -38,10 +39,18 @@ class StoreSettings:
 class Store:
     """Finds the files of the manifest. Whatever it returns has the SHA-256 that the manifest states.
 
-    Safe from many threads, and from many processes that share the folder.
+    Safe from many threads, and from many processes that share the folder. `say` is told, once for each archive that is
+    fetched, what comes and how large it is: a user should know why nothing else happens.
     """
 
-    def __init__(self, settings: StoreSettings | None = None, *, manifest: Mapping[str, Entry] | None = None) -> None:
+    def __init__(
+        self,
+        settings: StoreSettings | None = None,
+        *,
+        manifest: Mapping[str, Entry] | None = None,
+        say: Say = logger.info,
+    ) -> None:
+        self._say = say
         self._settings = settings or StoreSettings()
         self._manifest = read_manifest() if manifest is None else dict(manifest)
         self._verified: dict[str, Path] = {}
@@ -50,7 +59,8 @@ class Store:
     @property
     def folder(self) -> Path:
         """Where fetched files are kept."""
-        return self._settings.folder or default_folder(os.environ)
+        chosen = self._settings.folder
+        return chosen.expanduser() if chosen else default_folder(os.environ)
 
     @property
     def offline(self) -> bool:
@@ -72,8 +82,8 @@ class Store:
     def find(self, name: str) -> Path:
         """The path of a file of the manifest: verified, and fetched first where that is needed.
 
-        Raises WeightsError if it is unknown, damaged for good, or can't be fetched; `retryable` if the network was at
-        fault.
+        A damaged file in the folder is set aside, and fetched anew. Raises WeightsError if it is unknown, can't be read
+        or can't be fetched; `retryable` if the network was at fault.
         """
         entry = self.entry(name)
         with self._lock:
@@ -82,7 +92,10 @@ class Store:
             return self._verified[name]
 
     def present(self, name: str) -> Path | None:
-        """The path if the file lies here already and is sound, without fetching."""
+        """The path if the file lies here already and is sound; nothing is fetched, moved or written.
+
+        Raises WeightsError if it can't be read, or is one of this package and damaged.
+        """
         return self._here(self.entry(name))
 
     def _here(self, entry: Entry) -> Path | None:
@@ -90,14 +103,7 @@ class Store:
         if in_package is not None:
             return in_package
         path = self._cached(entry)
-        if not path.exists():
-            return None
-        if _is_sound(path, entry):
-            return path
-        aside = path.with_name(f"{path.name}.corrupt")
-        path.replace(aside)
-        logger.warning("%s is damaged; it was set aside as %s", path, aside.name)
-        return None
+        return path if _is_sound(path, entry) else None
 
     def _cached(self, entry: Entry) -> Path:
         member = next(source.member for source in entry.sources if isinstance(source, ArchiveMember))
@@ -106,27 +112,50 @@ class Store:
     def _fetch(self, entry: Entry) -> Path:
         path = self._cached(entry)
         if self._settings.offline:
-            raise WeightsError(f"{entry.id} is not in {path.parent} and offline is set; run once with offline off")
+            state = f"is damaged ({path})" if path.exists() else f"is not in {path.parent}"
+            raise WeightsError(f"{entry.id} {state} and offline is set; run once with offline off")
+        with self._locked():
+            # Another process may have brought it while this one waited for the lock.
+            found = self._here(entry)
+            if found is not None:
+                return found
+            self._set_aside(path)
+            return self._fetch_any(entry)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """The folder, made if need be, for this process alone."""
+        lock = FileLock(self.folder / ".lock")
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(path.parent / ".lock"):
-                # Another process may have brought it while this one waited for the lock.
-                return self._here(entry) or self._fetch_any(entry)
-        except OSError as error:
-            advice = "make it writeable, or choose another folder by FACELANE_WEIGHTS"
-            raise WeightsError(f"{path.parent} can't be written to ({error.strerror}); {advice}") from error
+            yield
+        finally:
+            lock.release()
+
+    def _set_aside(self, path: Path) -> None:
+        """Moves a damaged file out of the way, where somebody may look into what happened to it."""
+        if not path.exists():
+            return
+        aside = path.with_name(f"{path.name}.corrupt")
+        with writing(path.parent):
+            path.replace(aside)
+        logger.warning("%s is damaged; it was set aside as %s", path, aside.name)
 
     def _fetch_any(self, entry: Entry) -> Path:
         sources = [source for source in entry.sources if isinstance(source, ArchiveMember)]
         for source in sources[:-1]:
             try:
                 return self._fetch_archive(entry, source)
+            except LocalError:
+                raise
             except WeightsError as error:
                 logger.warning("%s; trying the next source", error)
         return self._fetch_archive(entry, sources[-1])
 
     def _fetch_archive(self, entry: Entry, source: ArchiveMember) -> Path:
-        with fetched_archive(source, folder=self.folder) as archive:
+        with fetched_archive(source, folder=self.folder, say=self._say) as archive:
             for sibling in self._manifest.values():
                 # One archive often holds several files: all are taken while it is here.
                 for other in sibling.sources:
@@ -150,17 +179,25 @@ def sha256_of(path: Path) -> str:
 
 
 def _is_sound(path: Path, entry: Entry) -> bool:
-    return path.stat().st_size == entry.size and sha256_of(path) == entry.sha256
+    """Whether the file is there and has the entry's bytes; LocalError if that can't be seen."""
+    try:
+        return path.stat().st_size == entry.size and sha256_of(path) == entry.sha256
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        advice = "make it readable, or choose another folder by FACELANE_WEIGHTS"
+        raise LocalError(f"{path} can't be read ({error.strerror}); {advice}") from error
 
 
 def _package_file(entry: Entry) -> Path | None:
     for source in entry.sources:
-        path = PACKAGE_FILES / source.file if isinstance(source, PackageFile) else None
-        if path is None or not path.is_file():
+        if not isinstance(source, PackageFile):
             continue
-        if not _is_sound(path, entry):
+        path = PACKAGE_FILES / source.file
+        if _is_sound(path, entry):
+            return path
+        if path.exists():
             raise WeightsError(f"{path} is not the file that the manifest names for {entry.id}; install Facelane anew")
-        return path
     if all(isinstance(source, PackageFile) for source in entry.sources):
         raise WeightsError(f"{entry.id} is not in {PACKAGE_FILES}, where it should be; install Facelane anew")
     return None

@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import os
+import resource
+import signal
+import threading
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,6 +14,7 @@ import numpy.typing as npt
 import pytest
 
 from streamer.demo import FRAMES, RATE, SAMPLE_RATE, TICK_HERTZ, TICK_SECONDS, TILE, build_sample
+from streamer.errors import DiskFullError, SinkError
 from weights.store import Store
 
 Image = npt.NDArray[np.uint8]
@@ -68,6 +74,38 @@ def test_sound_and_picture_tick_together(meeting: Path, lumas: list[Image]) -> N
 
 
 def test_nothing_is_left_where_the_film_cannot_be_written(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(SinkError, match="can't be written"):
         build_sample(store, tmp_path / "absent" / "meeting.mp4")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_the_films_name_is_named_and_kept(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "meeting.mp4").mkdir()
+    with pytest.raises(SinkError, match=r"meeting\.mp4 can't be written"):
+        build_sample(store, tmp_path / "meeting.mp4")
+    assert [path.name for path in tmp_path.iterdir()] == ["meeting.mp4"]
+
+
+def test_a_full_disk_is_called_that(store: Store, tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20000, hard))
+    try:
+        with pytest.raises(DiskFullError):
+            build_sample(store, tmp_path / "meeting.mp4")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_left_by_an_interruption(store: Store, tmp_path: Path) -> None:
+    def interrupt() -> None:
+        while not list(tmp_path.iterdir()):
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt, daemon=True)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        build_sample(store, tmp_path / "meeting.mp4")
+    thread.join()
     assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,10 @@ import pytest
 import torch
 from rich.console import Console
 
-from streamer.doctor import Finding, State, can_process, examine, main_table, render
+from experts.catalog import ExpertSettings, make_expert
+from routing.detector import DetectorSettings, MtcnnDetector
+from streamer.doctor import Finding, State, can_process, examine, main_table, needed_weights, render
+from streamer.errors import EXIT_NOT_READY
 from weights.session import RuntimeSettings
 from weights.store import Store, StoreSettings
 
@@ -59,11 +62,57 @@ def test_the_table_shows_each_finding_and_the_advice_below() -> None:
         Console(file=said, width=80),
     )
     lines = said.getvalue().splitlines()
-    assert lines[1].split() == ["codecs", "h264", "ok", "libx264"]
-    assert "no [encoder]" in lines[2]
-    assert lines[3] == "av1: install it"
+    assert lines[1].split() == ["codecs"]
+    assert lines[2].split() == ["h264", "ok", "libx264"]
+    assert "no [encoder]" in lines[3]
+    assert lines[4] == "av1: install it"
+
+
+def test_the_table_of_this_machine_breaks_no_word_at_80_columns(findings: dict[str, Finding]) -> None:
+    said = io.StringIO()
+    shown = [finding for finding in findings.values() if finding.topic != "places"]
+    render(shown, Console(file=said, width=80))
+    words = set(said.getvalue().split())
+    for finding in shown:
+        assert words.issuperset(f"{finding.name} {finding.value}".split()), finding
 
 
 def test_the_exit_code_says_whether_the_main_job_can_run(tmp_path: Path) -> None:
     quiet = Console(file=io.StringIO())
-    assert main_table(quiet, weights=StoreSettings(folder=tmp_path, offline=True)) == 1
+    assert main_table(quiet, weights=StoreSettings(folder=tmp_path, offline=True)) == EXIT_NOT_READY
+
+
+class ToldStore(Store):
+    """The real weights, and which of them were asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def find(self, name: str) -> Path:
+        self.asked.append(name)
+        return super().find(name)
+
+
+@pytest.mark.parametrize("chosen", [ExpertSettings(), ExpertSettings(transformer="frequency", frequency="resize")])
+def test_the_weights_that_are_needed_are_those_that_a_job_asks_for(chosen: ExpertSettings) -> None:
+    store, runtime = ToldStore(), RuntimeSettings(device="cpu", runtime="torch")
+    MtcnnDetector(store, DetectorSettings(), runtime)
+    for id in {chosen.transformer, chosen.frequency}:
+        make_expert(id, store, runtime)
+    assert sorted(store.asked) == sorted(needed_weights(chosen))
+
+
+def test_looking_moves_no_damaged_file(store: Store, tmp_path: Path) -> None:
+    damaged = tmp_path / store.find("mtcnn-pnet").name
+    damaged.write_bytes(b"")
+    found = examine(RuntimeSettings(device="cpu"), StoreSettings(folder=tmp_path))
+    assert next(finding for finding in found if finding.name == "mtcnn-pnet").state is State.NOTE
+    assert list(tmp_path.iterdir()) == [damaged]
+
+
+def test_a_folder_that_cannot_be_looked_at_is_a_finding(tmp_path: Path) -> None:
+    found = examine(RuntimeSettings(device="cpu"), StoreSettings(folder=tmp_path / ("x" * 300)))
+    finding = next(finding for finding in found if finding.name == "mtcnn-pnet")
+    assert finding.state is State.BAD
+    assert "choose another folder" in finding.advice

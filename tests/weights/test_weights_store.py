@@ -5,10 +5,13 @@ import io
 import logging
 import multiprocessing
 import os
+import resource
+import socketserver
 import tarfile
 import threading
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +21,8 @@ import pytest
 import weights.store
 from weights.manifest import ArchiveMember, Entry, PackageFile
 from weights.store import Store, StoreSettings, WeightsError, default_folder, sha256_of
+
+logger = logging.getLogger(__name__)
 
 LEFT, RIGHT = b"the left weights" * 999, b"the right weights" * 999
 WHEEL = "tiny_weights-1.0-py3-none-any.whl"
@@ -122,8 +127,14 @@ def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
     thread.join()
 
 
-def a_store(tmp_path: Path, manifest: Mapping[str, Entry] = MANIFEST, *, offline: bool = False) -> Store:
-    return Store(StoreSettings(folder=tmp_path / "cache", offline=offline), manifest=manifest)
+def a_store(
+    tmp_path: Path,
+    manifest: Mapping[str, Entry] = MANIFEST,
+    *,
+    offline: bool = False,
+    say: Callable[[str], None] = logger.info,
+) -> Store:
+    return Store(StoreSettings(folder=tmp_path / "cache", offline=offline), manifest=manifest, say=say)
 
 
 def leftovers(tmp_path: Path) -> list[str]:
@@ -266,9 +277,120 @@ def test_a_damaged_file_is_set_aside_and_fetched_anew(
 def test_a_damaged_file_without_network_is_not_used(tmp_path: Path, index: Index) -> None:
     path = a_store(tmp_path).find("left")
     path.write_bytes(b"")
-    with pytest.raises(WeightsError, match="offline"):
+    with pytest.raises(WeightsError, match=r"left is damaged .* and offline is set"):
         a_store(tmp_path, offline=True).find("left")
-    assert not path.exists()
+
+
+def test_whoever_only_looks_moves_nothing(tmp_path: Path, index: Index) -> None:
+    path = a_store(tmp_path).find("left")
+    path.write_bytes(b"")
+    before = leftovers(tmp_path)
+    assert a_store(tmp_path).present("left") is None
+    assert leftovers(tmp_path) == before
+
+
+def test_a_damaged_file_that_cannot_be_moved_is_no_traceback(tmp_path: Path, index: Index) -> None:
+    path = a_store(tmp_path).find("left")
+    path.write_bytes(b"")
+    path.with_name(f"{path.name}.corrupt").mkdir()
+    with pytest.raises(WeightsError, match="can't be written to"):
+        a_store(tmp_path).find("left")
+
+
+@pytest.mark.parametrize("look", [Store.find, Store.present])
+def test_a_file_that_cannot_be_looked_at_is_no_traceback(look: Callable[[Store, str], object], tmp_path: Path) -> None:
+    # A name that is too long is refused to every user, root too, as other people's files are not.
+    store = Store(StoreSettings(folder=tmp_path / ("x" * 300)), manifest=MANIFEST)
+    with pytest.raises(WeightsError, match=r"can't be read .* choose another folder"):
+        look(store, "left")
+
+
+def test_a_fetch_is_told_once_for_each_archive(tmp_path: Path, index: Index) -> None:
+    said: list[str] = []
+    store = a_store(tmp_path, say=said.append)
+    store.find("left")
+    store.find("right")
+    assert said == [f"fetching {WHEEL} ({len(ARCHIVES[WHEEL]) / 1e6:.1f} MB) ..."]
+
+
+def test_a_certificate_file_that_is_not_there_is_named(
+    tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_CERT", str(tmp_path / "absent.pem"))
+    with pytest.raises(WeightsError, match=r"certificates .*absent\.pem can't be read .* PIP_CERT"):
+        a_store(tmp_path).find("left")
+    assert index.asked == []
+
+
+def test_a_certificate_file_that_is_none_is_named(
+    tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate")
+    monkeypatch.setenv("PIP_CERT", str(tmp_path / "ca.pem"))
+    with pytest.raises(WeightsError, match=r"certificates .*ca\.pem can't be read"):
+        a_store(tmp_path).find("left")
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """What a full disk is to a process: no file may grow beyond `size` bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize(
+    ("archive", "size"),
+    [
+        pytest.param(WHEEL, len(ARCHIVES[WHEEL]) // 2, id="less than the archive"),
+        pytest.param(SDIST, len(LEFT) // 2, id="less than what is in it"),
+    ],
+)
+def test_a_full_disk_is_called_that_and_no_other_place_is_asked(
+    tmp_path: Path, index: Index, archive: str, size: int
+) -> None:
+    index.pages["/simple/tiny-weights/"] *= 2
+    store = a_store(tmp_path, {"left": entry("left", LEFT, archive=archive)})
+    with largest_file(size), pytest.raises(WeightsError, match="no space left") as caught:
+        store.find("left")
+    assert not caught.value.retryable
+    assert index.asked == ["/simple/tiny-weights/", f"/files/{archive}"]
+    assert leftovers(tmp_path) == []
+
+
+@contextmanager
+def one_answer(answer: bytes) -> Iterator[str]:
+    """The URL of a server that says the same to everybody, whether that is HTTP or not."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline().strip():
+                pass
+            self.wfile.write(answer)
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "answer", [b"what?\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n<html>"], ids=["no HTTP", "cut off"]
+)
+def test_an_index_that_breaks_the_protocol_may_be_asked_again(
+    tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    with one_answer(answer) as url:
+        monkeypatch.setenv("PIP_INDEX_URL", url)
+        with pytest.raises(WeightsError, match="check the network") as caught:
+            a_store(tmp_path).find("left")
+    assert caught.value.retryable
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -330,6 +452,11 @@ def test_a_wrong_id_is_answered_with_the_nearest(tmp_path: Path) -> None:
 )
 def test_where_weights_are_kept(environ: dict[str, str], folder: str) -> None:
     assert default_folder(environ) == Path(folder)
+
+
+def test_a_folder_of_the_settings_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Store(StoreSettings(folder=Path("~/weights"))).folder == tmp_path / "weights"
 
 
 @pytest.mark.network
