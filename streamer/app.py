@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -41,6 +42,9 @@ from streamer.survey import Survey, survey
 from weights.store import Store
 
 T = TypeVar("T")
+Say = Callable[[str], None]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,9 @@ class Machinery:
     detector: MtcnnDetector
 
 
-def make_store(settings: Settings) -> Store:
-    return Store(settings.weights)
+def make_store(settings: Settings, say: Say) -> Store:
+    """`say` is told what is being fetched: it can take a minute, once."""
+    return Store(settings.weights, say=say)
 
 
 def make_router(settings: Settings, store: Store) -> tuple[Router, MtcnnDetector]:
@@ -95,15 +100,15 @@ def make_machinery(settings: Settings, store: Store, *, keep_baseline: bool, ove
     return Machinery(pipeline, lanes, detector)
 
 
-def process_file(job: Job, settings: Settings, *, progress: Console | None) -> dict[str, Any]:
+def process_file(job: Job, settings: Settings, *, progress: Console | None, say: Say = logger.info) -> dict[str, Any]:
     """Enhances one film and returns its report, which also goes to `job.report`. Only for the main thread.
 
     Raises errors of any room's root, and Interrupted; nothing is left under the outputs' names then.
     """
-    return run_interruptible(_process(job, settings, progress))
+    return run_interruptible(_process(job, settings, progress, say))
 
 
-async def _process(job: Job, settings: Settings, progress: Console | None) -> dict[str, Any]:
+async def _process(job: Job, settings: Settings, progress: Console | None, say: Say) -> dict[str, Any]:
     """Whatever is opened is closed again in every ending; whatever can block or compute does so on a thread."""
     tally = RunTally()
     async with AsyncExitStack() as stack:
@@ -117,17 +122,16 @@ async def _process(job: Job, settings: Settings, progress: Console | None) -> di
         report_file = _claim_report(job, outlet)
         if report_file is not None:
             stack.callback(report_file.discard)
-        machinery = await worker.run(_make_machinery_for, job, settings)
+        store = make_store(settings, say)
+        machinery = await worker.run(
+            partial(make_machinery, settings, store, keep_baseline=job.compare, overlay=job.overlay)
+        )
         seconds = await _run(source, machinery, outlet, worker, tally, progress=progress)
         facts = await worker.run(_facts, job, settings, source, outlet, machinery, seconds)
         report = compose_report(tally, facts)
         if report_file is not None:
             write_report(report, report_file)
         return report
-
-
-def _make_machinery_for(job: Job, settings: Settings) -> Machinery:
-    return make_machinery(settings, make_store(settings), keep_baseline=job.compare, overlay=job.overlay)
 
 
 async def _run(
@@ -215,26 +219,26 @@ def _sync_shift_ms(job: Job) -> float | None:
     return None if before is None or after is None else round(1000 * float(after - before), 3)
 
 
-def probe_file(path: Path, settings: Settings, *, frames: int) -> tuple[SourceInfo, Survey]:
+def probe_file(path: Path, settings: Settings, *, frames: int, say: Say = logger.info) -> tuple[SourceInfo, Survey]:
     """What a film is, and the faces in `frames` of its frames. Only for the main thread; raises Interrupted."""
 
     def look() -> tuple[SourceInfo, Survey]:
         info = probe(path)
-        router, _ = make_router(settings, make_store(settings))
+        router, _ = make_router(settings, make_store(settings, say))
         return info, survey(sample_frames(path, frames), router)
 
     return run_interruptible(_on_a_thread(look))
 
 
-def run_demo(folder: Path, settings: Settings, console: Console) -> dict[str, Any]:
+def run_demo(folder: Path, settings: Settings, console: Console, *, say: Say = logger.info) -> dict[str, Any]:
     """Builds the sample in `folder`, enhances it there with comparison; returns the report, which is also written."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     console.print("Building a small tiled meeting from free sample media ...")
     film = folder / "meeting.mp4"
-    run_interruptible(_on_a_thread(partial(build_sample, make_store(settings), film)))
+    run_interruptible(_on_a_thread(partial(build_sample, make_store(settings, say), film)))
     job = Job(film, folder / "enhanced.mp4", compare=True, report=folder / "report.json", overwrite=True)
-    return process_file(job, settings, progress=console)
+    return process_file(job, settings, progress=console, say=say)
 
 
 async def _on_a_thread(call: Callable[[], T]) -> T:

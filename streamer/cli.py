@@ -210,7 +210,7 @@ def _process(arguments: argparse.Namespace) -> int:
         report=arguments.report,
         overwrite=arguments.overwrite,
     )
-    report = process_file(job, settings, progress=None if arguments.quiet else Console(stderr=True))
+    report = process_file(job, settings, progress=None if arguments.quiet else Console(stderr=True), say=_say)
     _say_notes(report)
     if not arguments.quiet:
         print_table(report, _console())
@@ -229,6 +229,10 @@ def _console() -> Console:
     return _ResultConsole(highlight=False, markup=False)
 
 
+def _say(words: str) -> None:
+    _errors().print(f"facelane: {words}")
+
+
 def _say_notes(report: dict[str, Any]) -> None:
     for note in report["notes"]:
         _errors().print(f"facelane: note: {note}")
@@ -244,7 +248,7 @@ def _probe(arguments: argparse.Namespace) -> int:
     if arguments.frames < 1:
         raise UsageError(f"--frames {arguments.frames}: look at 1 frame or more")
     settings = load_settings(arguments.config, environment=os.environ, overrides={})
-    info, found = probe_file(arguments.input, settings, frames=arguments.frames)
+    info, found = probe_file(arguments.input, settings, frames=arguments.frames, say=_say)
     print_survey(info, found, _console())
     return 0
 
@@ -254,7 +258,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
     from streamer.doctor import main_table
 
     settings = load_settings(arguments.config, environment=os.environ, overrides={})
-    return main_table(_console(), runtime=settings.runtime, weights=settings.weights)
+    return main_table(_console(), runtime=settings.runtime, weights=settings.weights, experts=settings.experts)
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -264,7 +268,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
     settings = load_settings(arguments.config, environment=os.environ, overrides={})
     console = _console()
-    report = run_demo(arguments.folder, settings, console)
+    report = run_demo(arguments.folder, settings, console, say=_say)
     _say_notes(report)
     print_table(report, console)
     console.print(f"\nOpen {arguments.folder / 'enhanced.side-by-side.mp4'} to see the difference.")
