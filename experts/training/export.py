@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
@@ -15,10 +16,12 @@ from experts.training.settings import TrainingSettings, digest
 def export(network: Network, path: Path, settings: TrainingSettings) -> None:
     """Writes the weights as safetensors, whole or not at all; float16 rounds them less than the bfloat16 they run in.
 
-    The file depends on weights and settings alone. Its metadata: `architecture`, the class; `config`, the settings'
-    digest.
+    The file follows from weights and settings alone, byte for byte. Its metadata has one entry, `facelane`: JSON with
+    `architecture`, the class, and `config`, the digest of the settings.
     """
     tensors = {name: tensor.to(torch.float16).contiguous() for name, tensor in Restorer(network).state_dict().items()}
     unfinished = path.with_suffix(".part")
-    save_file(tensors, unfinished, metadata={"architecture": type(network).__name__, "config": digest(settings)})
+    told = {"architecture": type(network).__name__, "config": digest(settings)}
+    # One entry, since safetensors writes several in an order of chance.
+    save_file(tensors, unfinished, metadata={"facelane": json.dumps(told)})
     unfinished.replace(path)

@@ -89,7 +89,8 @@ def test_ten_portraits_make_an_expert_that_beats_bicubic(tmp_path: Path, faces: 
     restorer = Restorer(NETWORKS["transformer"]())
     load_weights(restorer, out)
     with safe_open(out, framework="pt") as file:
-        assert file.metadata() == {"architecture": "TransformerNetwork", "config": digest(load(config))}
+        told = json.loads(file.metadata()["facelane"])
+    assert told == {"architecture": "TransformerNetwork", "config": digest(load(config))}
     settings = load(config)
     pairs = pool.fill(
         tmp_path / "fresh", photos.index(faces), settings.degradation, count=10, size=160, scale=2, seed=99
@@ -204,6 +205,14 @@ def test_wrong_settings_are_answered_by_name(tmp_path: Path, text: str, complain
     path.write_text(text)
     with pytest.raises(ExpertError, match=complaint):
         load(path)
+
+
+def test_export_is_the_same_byte_for_byte(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    network, paths = NETWORKS["frequency"](), [tmp_path / f"{i}.safetensors" for i in range(3)]
+    for path in paths:
+        export(network, path, TrainingSettings("frequency"))
+    assert len({path.read_bytes() for path in paths}) == 1
 
 
 def test_digest_changes_with_any_setting() -> None:
