@@ -211,7 +211,7 @@ class StreamCopier:
         return not packet.is_corrupt
 
     def _say(self, note: str) -> None:
-        logger.warning("%s", note)
+        logger.info("%s", note)
         self.notes.append(note)
 
 
