@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from streamer.errors import SourceError, UnsupportedError
 from streamer.media.damage import Reach
 from streamer.media.deinterlace import Deinterlacer
-from streamer.media.demux import describe
+from streamer.media.demux import describe, packets
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class VideoDecoder:
         futile = 0
         while futile < _FUTILE_READS:
             try:
-                for packet in self._container.demux():
+                for packet in packets(self._container):
                     futile = 0
                     self.reach.note(packet)
                     # Not `stream_index`: the empty packets that flush decoders have none of their own.

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
 
 from streamer.errors import SourceError
+
+logger = logging.getLogger(__name__)
 
 # Playlists may name further local files; nothing that FFmpeg opens may reach the network.
 _PROTOCOLS = "file,crypto,data"
@@ -37,6 +43,19 @@ def open_input(path: Path) -> InputContainer:
             f"{path} can't be read as media ({describe(error)}): is it a video file, and complete?"
         ) from error
     return container
+
+
+def packets(container: InputContainer, *streams: Stream) -> Iterator[Packet[Stream]]:
+    """The packets of these streams, of all where none is named, in the file's order; an empty one of each at the end.
+
+    Raises av.FFmpegError where the demuxer fails.
+    """
+    try:
+        yield from container.demux(*streams)
+    except IndexError:
+        # A transport stream or FLV may declare a stream in mid-film. At the end of the file PyAV sends its empty
+        # packets to all streams, but keeps a list only as long as there were streams at the beginning.
+        logger.info("a stream that begins in mid-film is left out")
 
 
 def check_readable(path: Path) -> None:

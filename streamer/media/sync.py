@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 
-from streamer.media.demux import open_input
+from streamer.media.demux import open_input, packets
 
 
 def first_pts_difference(path: Path) -> Fraction | None:
@@ -23,7 +23,7 @@ def first_pts_difference(path: Path) -> Fraction | None:
         earliest: dict[int, Fraction] = {}
         # Packets of B-frames come out of order, so a later packet can hold an earlier picture: look at a few.
         seen = dict.fromkeys((videos[0].index, audios[0].index), 0)
-        for packet in container.demux([videos[0], audios[0]]):
+        for packet in packets(container, videos[0], audios[0]):
             if packet.pts is None:
                 continue
             moment = packet.pts * packet.time_base
