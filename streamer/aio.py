@@ -11,7 +11,13 @@ from typing import Any, ParamSpec, TypeVar
 P = ParamSpec("P")
 R = TypeVar("R")
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = tuple(
+    number
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    # What was told to be ignored before we began stays so: that is how nohup works.
+    if signal.getsignal(number) is not signal.SIG_IGN
+)
+"""What ends a run in good order: Ctrl-C, the system's wish, a terminal that was closed."""
 
 
 class Interrupted(Exception):  # noqa: N818 - a wish, not an error
@@ -44,7 +50,7 @@ class Worker:
 def run_interruptible(main: Coroutine[Any, Any, R]) -> R:
     """Runs `main` to its end in a loop of its own.
 
-    Ctrl-C and SIGTERM cancel it, once, and never hit it in the middle of a step; more of them while it cleans up
+    Any of `SIGNALS` cancels it, once, and never hit it in the middle of a step; more of them while it cleans up
     and after change nothing.
 
     Raises Interrupted when `main` has ended because of a signal. Only for the main thread.

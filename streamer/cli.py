@@ -20,9 +20,8 @@ from rich.console import Console
 from streamer import __version__
 from streamer.aio import SIGNALS, Interrupted
 from streamer.errors import (
+    EXIT_BY_SIGNAL,
     EXIT_DAMAGED,
-    EXIT_INTERRUPTED,
-    EXIT_TERMINATED,
     EXIT_UNREAD,
     EXIT_WEIGHTS,
     FacelaneError,
@@ -43,7 +42,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Ended(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM outside the main job's loop; of Ctrl-C's kind, since libraries let that pass."""
+    """A signal outside the main job's loop; of Ctrl-C's kind, since libraries let that pass."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -87,9 +86,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _say_ended(number: int) -> int:
     _ignore_signals()
-    by_system = number == signal.SIGTERM
-    _errors().print(f"facelane: {'ended by SIGTERM' if by_system else 'interrupted'}; nothing was left behind")
-    return EXIT_TERMINATED if by_system else EXIT_INTERRUPTED
+    how = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
+    _errors().print(f"facelane: {how}; nothing was left behind")
+    return EXIT_BY_SIGNAL + number
 
 
 def _say_error(error: Exception, code: int) -> int:

@@ -11,12 +11,13 @@
     └── ProcessingError          10    a stage failed for good
 
 Weights have their own root (`weights.store.WeightsError`), exit code 9. A truncated or damaged input that gave an
-output ends with 11, `doctor` with 12 where the main job can't run, Ctrl-C with 130, SIGTERM with
-143; 141 says that whoever read the output went away, as the shell has it.
+output ends with 11, `doctor` with 12 where the main job can't run; a signal with 128 and its number, as the shell has
+it: Ctrl-C 130, SIGTERM 143, a closed terminal 129, and 141 where whoever read what was printed went away.
 """
 
 from __future__ import annotations
 
+import signal
 from typing import ClassVar
 
 
@@ -62,6 +63,5 @@ class ProcessingError(FacelaneError):
 EXIT_WEIGHTS = 9
 EXIT_DAMAGED = 11
 EXIT_NOT_READY = 12
-EXIT_INTERRUPTED = 130
-EXIT_TERMINATED = 143
-EXIT_UNREAD = 141
+EXIT_BY_SIGNAL = 128
+EXIT_UNREAD = EXIT_BY_SIGNAL + signal.SIGPIPE

@@ -227,7 +227,7 @@ def test_a_film_cut_in_the_middle_gives_what_is_there(
     assert 20 < len(times_of(output)) < 120
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_an_interrupted_job_leaves_nothing(meeting: Path, tmp_path: Path, number: signal.Signals, code: int) -> None:
     process = _start(["process", str(meeting), str(tmp_path / "out.mp4"), "--scale", "4", "--compare"])
     _wait_for(lambda: any(path.stat().st_size > 20_000 for path in tmp_path.iterdir()), process)
