@@ -147,9 +147,9 @@ async def _run(
     started = time.perf_counter()
     with ProgressBar(progress, source.info.frame_count) as bar:
 
-        def observe(processed: Processed, handing_seconds: float) -> None:
+        def observe(processed: Processed, waited_seconds: float) -> None:
             tally.add(processed.report)
-            tally.add_stage("handing", handing_seconds)
+            tally.add_stage("handing", waited_seconds)
             bar.show(tally, time.perf_counter() - started)
 
         await Stream(source, machinery.pipeline, outlet, worker, observe=observe).run()
