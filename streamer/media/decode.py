@@ -13,6 +13,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceError, UnsupportedError
+from streamer.media.clock import Clock
 from streamer.media.damage import Reach
 from streamer.media.deinterlace import Deinterlacer
 from streamer.media.demux import describe, packets
@@ -48,11 +49,13 @@ class VideoDecoder:
 
     def __init__(self, container: InputContainer, video: VideoStream, counters: SourceCounters) -> None:
         self.reach = Reach(container, video)
+        self.clock = Clock(container)
         self._container = container
         self._video = video
         self._counters = counters
 
     def __iter__(self) -> Iterator[tuple[av.VideoFrame, av.VideoFrame]]:
+        self.clock = Clock(self._container)
         deinterlacer = Deinterlacer()
         try:
             for packet in self._packets():
@@ -73,6 +76,7 @@ class VideoDecoder:
             try:
                 for packet in packets(self._container):
                     futile = 0
+                    self.clock.mend(packet)
                     self.reach.note(packet)
                     # Not `stream_index`: the empty packets that flush decoders have none of their own.
                     if packet.stream.index == self._video.index:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
@@ -45,10 +45,13 @@ def open_input(path: Path) -> InputContainer:
     return container
 
 
-def packets(container: InputContainer, *streams: Stream) -> Iterator[Packet[Stream]]:
+def packets(
+    container: InputContainer, *streams: Stream, on_late: Callable[[], None] | None = None
+) -> Iterator[Packet[Stream]]:
     """The packets of these streams, of all where none is named, in the file's order; an empty one of each at the end.
 
-    Raises av.FFmpegError where the demuxer fails.
+    `on_late` is called at the end where a stream was declared in mid-film: its packets don't come. Raises
+    av.FFmpegError where the demuxer fails.
     """
     try:
         yield from container.demux(*streams)
@@ -56,6 +59,8 @@ def packets(container: InputContainer, *streams: Stream) -> Iterator[Packet[Stre
         # A transport stream or FLV may declare a stream in mid-film. At the end of the file PyAV sends its empty
         # packets to all streams, but keeps a list only as long as there were streams at the beginning.
         logger.info("a stream that begins in mid-film is left out")
+        if on_late is not None:
+            on_late()
 
 
 def check_readable(path: Path) -> None:

@@ -9,13 +9,15 @@ from fractions import Fraction
 from typing import Protocol
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
-from av.stream import Discard, Disposition, Stream
+from av.stream import Disposition, Stream
 
 from streamer.errors import SinkError
-from streamer.media.containers import Container, codec_of, takes
-from streamer.media.demux import describe, open_input
+from streamer.media.clock import Clock
+from streamer.media.containers import Container, codec_of, has_decoder, takes
+from streamer.media.demux import describe, open_input, packets
 from streamer.media.encoders import OnUnsupported
 from streamer.media.info import SourceInfo
 from streamer.media.transcode import transcoder_for
@@ -27,6 +29,8 @@ _FILE_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "en
 _STATISTICS = ("_statistics_", "bps", "number_of_", "duration")
 # A damaged place makes the demuxer stumble; so many times in a row mean that there is no more.
 _MAX_STUMBLES = 20
+# Formats that may declare a stream in mid-film.
+_GROWING = frozenset({"mpegts", "mpeg", "flv"})
 
 
 class Track(Protocol):
@@ -88,6 +92,8 @@ class StreamCopier:
         self._unsupported = unsupported
         self._tracks: dict[int, Track] = {}
         self._input: InputContainer = open_input(info.path)
+        self._clock = Clock(self._input)
+        self._may_grow = bool(_GROWING & set(self._input.format.name.split(",")))
         self._packets = self._demux()
         self._next: Packet[Stream] | None = None
         self._has_begun = False
@@ -100,7 +106,6 @@ class StreamCopier:
     def add(self, stream: Stream) -> None:
         """Give one stream of the source its place in the output. Raises SinkError where it has none and the settings
         say that this is an error."""
-        stream.discard = Discard.all
         if _is_redundant(stream, self._info):
             return
         if stream.type == "video" and not (_is_cover(stream) and self._container.covers):
@@ -136,6 +141,8 @@ class StreamCopier:
         self.advance(None)
         for track in self._tracks.values():
             self._write(track, track.flush())
+        if restarts := self._clock.restarts:
+            self._say(f"restarts of the film's clock mended: {restarts}; sound and pictures go on together")
         if lost := self.corrupt + sum(track.lost for track in self._tracks.values()):
             self._say(f"{lost} packets of sound or text skipped: they are damaged, or their times went back")
 
@@ -151,6 +158,8 @@ class StreamCopier:
 
     def _replace(self, stream: Stream) -> None:
         what = f"{_name(stream)} doesn't go into {self._container.muxer}"
+        if _is_unknown(stream):
+            what = f"{_name(stream)} begins so late that the file doesn't say how to copy it"
         if self._unsupported == "error":
             raise SinkError(f"{what}: choose another container, or unsupported = reencode or warn")
         made = transcoder_for(self._output, stream, self._container) if self._unsupported == "reencode" else None
@@ -163,7 +172,6 @@ class StreamCopier:
         self._say(f"{what}: re-encoded as {codec_of(made.stream)}")
 
     def _follow(self, stream: Stream, track: Track) -> None:
-        stream.discard = Discard.default
         self._tracks[stream.index] = track
 
     def _write(self, track: Track, packets: list[Packet[Stream]]) -> None:
@@ -191,10 +199,12 @@ class StreamCopier:
     def _demux(self) -> Iterator[Packet[Stream]]:
         """The packets of the streams that are followed, whole ones only, past damaged places."""
         stumbles = 0
-        while stumbles < _MAX_STUMBLES and self._tracks:
+        while stumbles < _MAX_STUMBLES and (self._tracks or self._may_grow):
             try:
-                for packet in self._input.demux(*self._input.streams):
+                # All streams, also those left out: the clock must see what the pictures' clock sees.
+                for packet in packets(self._input, on_late=self._note_late):
                     stumbles = 0
+                    self._clock.mend(packet)
                     if packet.size and self._is_whole(packet):
                         yield packet
             except av.FFmpegError as error:
@@ -209,6 +219,9 @@ class StreamCopier:
             return False
         self.corrupt += packet.is_corrupt
         return not packet.is_corrupt
+
+    def _note_late(self) -> None:
+        self._say("a stream of the source is left out: the file declares it in mid-film only")
 
     def _say(self, note: str) -> None:
         logger.info("%s", note)
@@ -233,6 +246,11 @@ def _is_redundant(stream: Stream, info: SourceInfo) -> bool:
         return True
     is_chapters = codec_of(stream) == "bin_data" and bool(info.chapters)
     return stream.type == "data" and (is_chapters or "timecode" in stream.metadata)
+
+
+def _is_unknown(stream: Stream) -> bool:
+    """Whether this is sound that FFmpeg found no packet of when it opened the file."""
+    return isinstance(stream, AudioStream) and has_decoder(stream) and not stream.codec_context.sample_rate
 
 
 def _name(stream: Stream) -> str:

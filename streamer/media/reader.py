@@ -151,7 +151,7 @@ class FileReader:
     def _timed(self, planes: Planes, color: ColorSpec, decoded: av.VideoFrame) -> Frame:
         duration = decoded.duration or 0
         pts = self._timeline.place(decoded.pts, decoded.dts, duration)
-        self.counters.mended_timestamps = self._timeline.mended
+        self.counters.mended_timestamps = self._timeline.mended + self._decoder.clock.restarts
         seq = self._seq
         self._seq += 1
         return Frame(*planes, color, pts, self._time_base, seq, time.monotonic(), duration)

@@ -12,9 +12,9 @@ class Timeline:
     """Gives every frame a pts later than the last frame's, and leaves alone what is right.
 
     A frame without a pts takes its decoding time where that is later, else it follows after the last one's duration.
-    A pts that falls behind by less than a second is moved up by the least that rises; one that falls further (a clock
-    that started anew) moves everything after it too. Gaps stay. `mended` counts the frames that were given a time of
-    ours, not those that a restarted clock takes along.
+    A pts that falls behind by less than a second is moved up by the least that rises; one that falls further counts as
+    missing (a clock that starts anew is `Clock`'s, so that sound goes along). Gaps stay. `mended` counts the frames
+    that were given a time of ours.
     """
 
     def __init__(self, time_base: Fraction, rate: Fraction | None, *, start: int | None) -> None:
@@ -23,7 +23,6 @@ class Timeline:
         self._jump = max(self._step, round(_JUMP_SECONDS / time_base))
         self._next = start or 0
         self._last: int | None = None
-        self._shift = 0
 
     def place(self, pts: int | None, dts: int | None, duration: int) -> int:
         """The pts, in units of the time base, of the next frame in presentation order."""
@@ -35,17 +34,12 @@ class Timeline:
     def _place(self, pts: int | None, dts: int | None) -> int:
         if pts is None:
             self.mended += 1
-            decoded = None if dts is None else dts + self._shift
-            return decoded if decoded is not None and self._is_later(decoded) else self._next
-        wanted = pts + self._shift
-        if self._is_later(wanted):
-            return wanted
+            return dts if dts is not None and self._is_later(dts) else self._next
+        if self._is_later(pts):
+            return pts
         self.mended += 1
         last = self._next if self._last is None else self._last
-        if last - wanted < self._jump:
-            return last + 1
-        self._shift += self._next - wanted
-        return self._next
+        return last + 1 if last - pts < self._jump else self._next
 
     def _is_later(self, pts: int) -> bool:
         return self._last is None or pts > self._last

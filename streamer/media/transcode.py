@@ -85,7 +85,8 @@ def transcoder_for(output: OutputContainer, stream: Stream, container: Container
 
 
 def _audio_track(output: OutputContainer, source: AudioStream, encoder: str) -> AudioTrack | None:
-    rate = _OPUS_RATE if encoder == "libopus" else source.codec_context.sample_rate
+    # 0 where the sound begins so late that nobody knows yet.
+    rate = _OPUS_RATE if encoder == "libopus" else source.codec_context.sample_rate or _OPUS_RATE
     for layout in (source.codec_context.layout.name, "stereo"):
         if _can_encode(encoder, rate, layout):
             made = output.add_stream(encoder, rate=rate)
