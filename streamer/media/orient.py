@@ -34,13 +34,13 @@ class Orientation:
         return self.rotation in (90, 270)
 
 
-UPRIGHT = Orientation()
-
-
 def orientation_of(frame: av.VideoFrame) -> Orientation:
     """What the frame's display matrix asks for, to the nearest quarter turn; upright where it has none."""
     matrix = payload(frame, SideData.DISPLAYMATRIX)
-    return UPRIGHT if matrix is None else from_matrix(struct.unpack_from("=9i", matrix))
+    if matrix is None:
+        # Counter-clockwise, and known even where `payload` is not; but a mirrored photograph is not told from others.
+        return Orientation(round(-frame.rotation / 90) % 4 * 90)
+    return from_matrix(struct.unpack_from("=9i", matrix))
 
 
 def from_matrix(matrix: tuple[int, ...]) -> Orientation:

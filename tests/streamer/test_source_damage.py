@@ -110,6 +110,33 @@ def test_corrupt_packets_are_skipped_and_counted(films: dict[str, Path], tmp_pat
     assert damaged is not None
 
 
+def with_late_streams(path: Path) -> Path:
+    """A transport stream that declares forty sounds in mid-film: after what FFmpeg looks at when it opens a file, and
+    before the end, which it looks at too, so that empty packets fill the way there."""
+    pictures = moving_frames(500)
+    for name, at in (("before.ts", 0), ("after.ts", 250)):
+        times = range(at, at + 250)
+        write_clip(path.with_name(name), pictures[at : at + 250], codec="libx264", options={"bf": "0"}, times=times)
+    with av.open(str(path.with_name("between.ts")), "w") as output:
+        sounds = [output.add_stream("mp2", rate=44100, layout="stereo") for _ in range(40)]
+        for sound in sounds:
+            for frame in [*tone(0.2), None]:
+                output.mux(sound.encode(frame))
+    before, between, after = (path.with_name(f"{name}.ts").read_bytes() for name in ("before", "between", "after"))
+    nothing = b"\x47\x1f\xff\x10" + b"\xff" * 184
+    path.write_bytes(before + between + 1600 * nothing + after)
+    return path
+
+
+def test_streams_that_begin_in_mid_film_are_left_out(tmp_path: Path) -> None:
+    path = with_late_streams(tmp_path / "film.ts")
+    with av.open(str(path)) as container:
+        assert [stream.type for stream in container.streams] == ["video"]
+        with pytest.raises(IndexError):  # what `packets` is there for
+            list(container.demux())
+    assert read_through(path)[0] >= 499  # the picture at the join may go: its packets' counters don't fit
+
+
 def test_frames_are_sound_again_after_what_is_corrupt(films: dict[str, Path], tmp_path: Path) -> None:
     with FileReader(films["ts"]) as reader:
         whole = {frame.pts: frame for frame in reader}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -75,6 +76,30 @@ def test_rotation_metadata_is_applied(tmp_path: Path, degrees: int, mirrored: bo
     assert info.sar == (Fraction(3, 4) if sideways else Fraction(4, 3))
     assert info.mirrored == mirrored
     assert (info.rotation != 0) == (degrees != 0)
+
+
+def photograph(path: Path, exif_orientation: int) -> Path:
+    """A JPEG as a telephone writes it, with the EXIF tag 0x112 (CIPA DC-008, 4.6.4); without any for 0."""
+    picture = (noise_samples("yuv444p", 48, 64)[0] // 4 + 90).repeat(2, 0).repeat(2, 1)
+    _, encoded = cv2.imencode(".jpg", picture)
+    jpeg = encoded.tobytes()
+    tag = struct.pack("<HHHIII", 1, 0x112, 3, 1, exif_orientation, 0)
+    body = b"Exif\0\0II*\0" + struct.pack("<I", 8) + tag
+    segment = b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
+    path.write_bytes(jpeg[:2] + (segment if exif_orientation else b"") + jpeg[2:])
+    return path
+
+
+@pytest.mark.parametrize(("exif_orientation", "degrees"), [(1, 0), (3, 180), (6, 90), (8, 270)])
+def test_a_photograph_is_turned_as_its_exif_says(tmp_path: Path, exif_orientation: int, degrees: int) -> None:
+    plain, turned = (
+        FileReader(photograph(tmp_path / f"{number}.jpg", number), threads=1) for number in (0, exif_orientation)
+    )
+    with plain, turned:
+        stored, shown_upright = next(iter(plain)).y, next(iter(turned)).y
+    assert turned.info.rotation == degrees
+    assert not turned.info.mirrored
+    assert np.array_equal(shown_upright, np.rot90(stored, -degrees // 90))
 
 
 def test_no_decoded_frame_waits_for_the_garbage_collector(tmp_path: Path) -> None:
