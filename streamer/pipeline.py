@@ -78,7 +78,9 @@ class Pipeline:
 
     def process(self, frame: Frame) -> Processed:
         watch = Stopwatch()
-        routing = self._router.route(detection_rgb(frame.planes), seconds=float(frame.pts * frame.time_base))
+        image = detection_rgb(frame.planes)
+        watch.lap("detect.rgb")
+        routing = self._router.route(image, seconds=float(frame.pts * frame.time_base))
         watch.lap("route")
         restored = self._restorer.restore(frame, routing.routes, watch)
         halved = self._upscaler.degraded
