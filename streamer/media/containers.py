@@ -21,9 +21,8 @@ class Container:
 
     `audio` and `text`: the encoder of sound and of written subtitles that the container surely takes, None for none.
     `reorders`: B-frames don't move its times. `below_zero`: it holds times under 0, as sound has that an encoder began
-    early. `variable_rate`: frames may come at any time, not only at multiples of one duration. `covers`: it tells a
-    cover from a film. `allow`: where FFmpeg would take any stream as private data that nobody can read, the codecs
-    that we copy.
+    early. `covers`: it tells a cover from a film. `allow`: where FFmpeg would take any stream as private data that
+    nobody can read, the codecs that we copy.
     """
 
     muxer: str
@@ -33,7 +32,6 @@ class Container:
     chapters: bool = True
     reorders: bool = True
     below_zero: bool = True
-    variable_rate: bool = True
     covers: bool = False
     allow: frozenset[str] | None = None
 
@@ -75,15 +73,6 @@ _TRANSPORT = Container(
     below_zero=False,
     allow=_TRANSPORT_CODECS,
 )
-_AVI = Container(
-    "avi",
-    frozenset({"h264", "ffv1"}),
-    audio="aac",
-    text=None,
-    chapters=False,
-    reorders=False,
-    variable_rate=False,
-)
 
 BY_SUFFIX: Mapping[str, Container] = {
     ".mp4": _MP4,
@@ -93,15 +82,18 @@ BY_SUFFIX: Mapping[str, Container] = {
     ".webm": _WEBM,
     ".ts": _TRANSPORT,
     ".m2ts": _TRANSPORT,
-    ".avi": _AVI,
 }
+# One name of each kind, for messages.
+_NAMES = ".mp4, .mov, .mkv, .webm or .ts"
 
 
 def container_of(path: Path) -> Container:
     """The container that a file's name asks for. Raises SinkError where it asks for none that we write."""
     container = BY_SUFFIX.get(path.suffix.lower())
+    if path.suffix.lower() == ".avi":
+        raise SinkError(f"{path}: AVI is read, not written, as it holds no times: end the name in {_NAMES}")
     if container is None:
-        raise SinkError(f"{path} doesn't say what kind of film to write: end its name in one of {' '.join(BY_SUFFIX)}")
+        raise SinkError(f"{path} doesn't say what kind of film to write: end its name in {_NAMES}")
     return container
 
 

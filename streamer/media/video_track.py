@@ -46,13 +46,8 @@ class VideoTrack:
         self._last_pts: int | None = None
         even = settings.codec in _EVEN_ONLY
         self._padded = (first.width + (even and first.width % 2), first.height + (even and first.height % 2))
-        rate = info.rate or _USUAL_RATE
-        self._time_base = first.time_base if container.variable_rate else 1 / rate
-        if not container.variable_rate:
-            self._say(
-                f"{container.muxer} holds no times: pictures come at {float(rate):g} a second, sound from the start"
-            )
-        self.stream = self._open(output, first.color, info, settings, container, rate)
+        self._time_base = first.time_base
+        self.stream = self._open(output, first.color, info, settings, container)
         if self._padded != self._size:
             self._say(f"padded from {_x(self._size)} to {_x(self._padded)}: {settings.codec} takes even sizes only")
 
@@ -66,8 +61,8 @@ class VideoTrack:
         for target, source in zip(picture.planes, frame.planes, strict=True):
             _fill(target, source)
         picture.pts = self._next_pts(frame)
-        picture.time_base = self._time_base
-        picture.duration = round(frame.duration * frame.time_base / self._time_base)
+        picture.time_base = frame.time_base
+        picture.duration = frame.duration
         return self.stream.encode(picture)
 
     def flush(self) -> list[Packet[VideoStream]]:
@@ -76,8 +71,6 @@ class VideoTrack:
 
     def _next_pts(self, frame: Frame) -> int:
         pts = frame.pts
-        if frame.time_base != self._time_base:
-            pts = round(frame.pts * frame.time_base / self._time_base)
         if self._last_pts is not None and pts <= self._last_pts:
             self.moved += 1
             pts = self._last_pts + 1
@@ -91,9 +84,8 @@ class VideoTrack:
         info: SourceInfo,
         settings: EncodeSettings,
         container: Container,
-        rate: Fraction,
     ) -> VideoStream:
-        rate = min(rate, _MAX_RATE)
+        rate = min(info.rate or _USUAL_RATE, _MAX_RATE)
         stream = output.add_stream(settings.encoder.name, rate=rate, options=settings.options)
         assert isinstance(stream, VideoStream)
         context = stream.codec_context

@@ -35,7 +35,6 @@ def hashes(path: Path, index: int) -> list[str]:
         ("aac", ".mp4", ".mp4"),
         ("aac", ".mp4", ".mov"),
         ("aac", ".mp4", ".mkv"),
-        ("aac", ".mp4", ".avi"),
         ("aac", ".mkv", ".mp4"),
         ("aac", ".ts", ".ts"),
         ("flac", ".mkv", ".mkv"),

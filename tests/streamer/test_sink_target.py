@@ -142,8 +142,9 @@ def test_an_existing_target_is_refused(tmp_path: Path, info: SourceInfo) -> None
         ("folder.mp4", "is a folder: name a file"),
         ("file.txt/out.mp4", "no folder that exists"),
         ("pipe.mp4", "not a regular file"),
-        ("out", "end its name in one of .mp4"),
-        ("out.doc", "end its name in one of .mp4"),
+        ("out", "end its name in .mp4"),
+        ("out.doc", "end its name in .mp4"),
+        ("out.AVI", "AVI is read, not written, as it holds no times: end the name in .mp4, .mov, .mkv, .webm or .ts"),
         ("x" * 300 + ".mp4", "File name too long"),
     ],
 )

@@ -6,7 +6,6 @@ import struct
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -75,14 +74,6 @@ def test_a_rate_beyond_belief_is_no_obstacle(tmp_path: Path, codec: CodecName) -
     writer.complete()
     writer.publish()
     assert times_of(tmp_path / "out.mkv") == [0, 40 * MILLI, 80 * MILLI]
-
-
-def test_avi_gives_one_frame_for_one_and_says_what_it_can_not(tmp_path: Path) -> None:
-    SourceMaker(tmp_path / "source.mp4", range(30), Fraction(1, 25)).write()
-    notes = rewrite(tmp_path / "source.mp4", tmp_path / "out.avi")
-    times = times_of(tmp_path / "out.avi")
-    assert [later - sooner for sooner, later in pairwise(times)] == [Fraction(1, 25)] * 29
-    assert any("avi" in note and "25" in note for note in notes)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
