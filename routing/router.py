@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,9 +13,9 @@ from routing.detector import Detector, DetectorSettings
 from routing.gate import GateSettings, decide
 from routing.presence import RESTORED, FadeIn, PresenceSettings, fade_out
 from routing.scene import SceneCut
-from routing.tracker import Tracker, TrackerSettings
+from routing.tracker import Track, Tracker, TrackerSettings
 from routing.traits import TraitsFilter, sharpness
-from routing.types import Face, Route, Traits
+from routing.types import Detection, Face, Route, Traits
 
 Image = npt.NDArray[np.uint8]
 
@@ -101,19 +101,25 @@ class Router:
     def _detect(self, image: Image, seconds: float) -> None:
         """Faces anywhere. Those that the detector misses are looked for once more where they are expected."""
         pairs, missed, new = self._tracker.assign(self._detector.detect(image), seconds=seconds)
-        found = self._detector.detect_at(image, [track.expected(seconds) for track in missed])
-        self._tracker.update([*pairs, *zip(missed, found, strict=True)], seconds=seconds, new=new)
+        found = self._look_for(missed, image, seconds, taken=[*(face for _, face in pairs), *new])
+        self._tracker.update([*pairs, *found], seconds=seconds, new=new)
         self._until_detection = self._settings.tracker.detect_every - 1
 
     def _follow(self, image: Image, seconds: float) -> bool:
         """Faces where they are expected. False, and nothing done, when one that was just there is not."""
-        tracks = self._tracker.tracks
-        found = self._detector.detect_at(image, [track.expected(seconds) for track in tracks])
-        if any(face is None and track.id in self._shown for track, face in zip(tracks, found, strict=True)):
+        found = self._look_for(self._tracker.tracks, image, seconds)
+        if any(face is None and track.id in self._shown for track, face in found):
             return False
-        self._tracker.update(zip(tracks, found, strict=True), seconds=seconds)
+        self._tracker.update(found, seconds=seconds)
         self._until_detection -= 1
         return True
+
+    def _look_for(
+        self, tracks: Sequence[Track], image: Image, seconds: float, *, taken: Sequence[Detection] = ()
+    ) -> list[tuple[Track, Detection | None]]:
+        """Each track with the face where it is expected, unless that is another's or one of `taken`."""
+        found = self._detector.detect_at(image, [track.expected(seconds) for track in tracks])
+        return self._tracker.settle(zip(tracks, found, strict=True), seconds=seconds, taken=taken)
 
     def _gate(self, image: Image, seconds: float) -> tuple[Route, ...]:
         faces = self._tracker.faces

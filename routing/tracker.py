@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from routing.checks import require_between, require_not_negative
@@ -19,6 +18,8 @@ VELOCITY_SHARE = 0.5
 """How much of a track's velocity is the newest measurement's."""
 SAME_FACE_OVERLAP = 0.6
 """Share of the smaller of two boxes from which they are one face."""
+LOST_COST = 0.3
+"""What a lost track pays, in face widths: while one face hides another, it keeps the one in front to its own track."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ class Tracker:
         """The assignment of least total cost; what is too far apart for one face stays alone. Changes nothing."""
         if not self._tracks or not detections:
             return Assignment([], list(self._tracks), list(detections))
-        cost = self._costs([track.expected(seconds) for track in self._tracks], [d.box for d in detections])
+        cost = np.array([[self._cost(track, d.box, seconds) for d in detections] for track in self._tracks])
         rows, columns = linear_sum_assignment(cost)
         partners = {int(r): int(c) for r, c in zip(rows, columns, strict=True) if cost[r, c] < IMPOSSIBLE}
         taken = set(partners.values())
@@ -138,45 +139,63 @@ class Tracker:
             [detection for column, detection in enumerate(detections) if column not in taken],
         )
 
+    def settle(
+        self,
+        found: Iterable[tuple[Track, Detection | None]],
+        *,
+        seconds: float,
+        taken: Iterable[Detection] = (),
+    ) -> list[tuple[Track, Detection | None]]:
+        """`found` with every face given once: where tracks were looked for one by one, a hidden face's track is
+        answered with the face in front.
+
+        Of several tracks on one face, that which expects it nearest keeps it and the others have None, as have all that
+        were given one of `taken`. Changes nothing.
+        """
+        given = [detection.box for detection in taken]
+        settled: dict[Track, Detection | None] = dict(found)
+        answered = [(track, detection) for track, detection in settled.items() if detection is not None]
+        for track, detection in sorted(answered, key=lambda pair: self._cost(pair[0], pair[1].box, seconds)):
+            if any(_same_face(detection.box, other) for other in given):
+                settled[track] = None
+            else:
+                given.append(detection.box)
+        return list(settled.items())
+
     def update(
         self, found: Iterable[tuple[Track, Detection | None]], *, seconds: float, new: Iterable[Detection] = ()
     ) -> None:
         """Continues each track of `found` with what is there at `seconds`, if anything is, and begins one for each face
-        of `new`."""
+        of `new` that lies on none seen already."""
         self._seen = set()
         for track, detection in found:
             if detection is not None:
                 track.see(detection, seconds=seconds)
                 self._seen.add(track.id)
         for detection in new:
+            if any(_same_face(detection.box, track.face.box) for track in self._tracks if track.id in self._seen):
+                continue
             self._tracks.append(Track(self._next_id, detection, seconds=seconds, settings=self._settings))
             self._seen.add(self._next_id)
             self._next_id += 1
         self._end_some(seconds)
 
     def _end_some(self, seconds: float) -> None:
-        """Ends tracks lost for too long, unconfirmed ones not seen again at once, and the younger of two on one
-        face."""
-        alive: list[tuple[Track, Box]] = []
-        for track in self._tracks:
-            patience = self._settings.keep_lost_seconds if track.confirmed else 0.0
-            lost = track.id not in self._seen and seconds - track.seen_at >= patience
-            box = track.expected(seconds)
-            if not lost and not any(_same_face(box, other) for _, other in alive):
-                alive.append((track, box))
-        self._tracks = [track for track, _ in alive]
+        """Ends tracks lost for too long, and unconfirmed ones not seen again at once."""
+        self._tracks = [track for track in self._tracks if track.id in self._seen or self._waits(track, seconds)]
 
-    def _costs(self, expected: list[Box], found: list[Box]) -> npt.NDArray[np.float64]:
-        return np.array([[self._cost(a, b) for b in found] for a in expected])
+    def _waits(self, lost: Track, seconds: float) -> bool:
+        return seconds - lost.seen_at < (self._settings.keep_lost_seconds if lost.confirmed else 0.0)
 
-    def _cost(self, expected: Box, found: Box) -> float:
+    def _cost(self, track: Track, found: Box, seconds: float) -> float:
         """Centre distance in face widths, less the overlap: the distance decides where boxes no longer touch."""
+        expected = track.expected(seconds)
         (ax, ay), (bx, by) = _center(expected), _center(found)
         distance = float(np.hypot(ax - bx, ay - by)) / max(expected.width, found.width, 1.0)
         grown = max(expected.width, found.width) / max(min(expected.width, found.width), 1.0)
         if distance > self._settings.reach or grown > 2.0:
             return IMPOSSIBLE
-        return 1.0 + distance - expected.iou(found)
+        return 1.0 + distance - expected.iou(found) + LOST_COST * (track.id not in self._seen)
 
 
 def _center(box: Box) -> tuple[float, float]:

@@ -95,11 +95,28 @@ def test_a_false_face_of_one_frame_never_shows(tracker: Tracker) -> None:
     assert tracker.tracks == ()
 
 
-def test_two_tracks_on_one_face_become_the_older(tracker: Tracker) -> None:
+def test_two_tracks_on_one_face_leave_it_to_the_nearer(tracker: Tracker) -> None:
     tell(tracker, [face_at(100, 100), face_at(190, 100)], 0.0)
-    older, younger = tracker.tracks
-    tracker.update([(older, face_at(140, 100)), (younger, face_at(143, 100))], seconds=PERIOD)
-    assert [track.id for track in tracker.tracks] == [older.id]
+    left, right = tracker.tracks
+    there, beside = face_at(150, 100), face_at(153, 100)
+    assert tracker.settle([(left, there), (right, beside)], seconds=PERIOD) == [(left, None), (right, beside)]
+    assert tracker.settle([(left, face_at(140, 100)), (right, None)], seconds=PERIOD)[1] == (right, None)
+
+
+def test_a_face_that_is_taken_is_no_answer(tracker: Tracker) -> None:
+    tell(tracker, [face_at(100, 100)], 0.0)
+    (track,) = tracker.tracks
+    assert tracker.settle([(track, face_at(104, 100))], seconds=PERIOD, taken=[face_at(110, 100)]) == [(track, None)]
+
+
+def test_a_lost_track_leaves_the_face_in_front_to_the_one_that_was_seen(tracker: Tracker) -> None:
+    tell(tracker, [face_at(100, 100), face_at(200, 100)], 0.0)
+    for i in range(1, 4):
+        tell(tracker, [face_at(100, 100)], i * PERIOD)
+    for x in (110, 125, 145, 170, 198):
+        i += 1
+        assert tell(tracker, [face_at(x, 100)], i * PERIOD) == [0]
+    assert [track.id for track in tracker.tracks] == [0, 1]
 
 
 def test_the_box_is_as_measured_and_only_landmarks_are_smoothed(tracker: Tracker) -> None:
