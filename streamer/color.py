@@ -128,8 +128,11 @@ def detection_rgb(planes: Planes) -> Plane:
 
     Always the limited BT.601 matrix with the nearest chroma, whatever the stream says: colours are off by a few levels
     at most, which no face detector minds. An odd last row or column is left out. Planes that `allocate` made are not
-    copied.
+    copied. A picture of one row or one column, which no detector takes and which has no whole chroma, is black.
     """
+    luma = planes[0]
+    if min(luma.shape) < 2:
+        return np.zeros((*luma.shape, 3), np.uint8)
     return _plane(cv2.cvtColor(_as_i420(planes), cv2.COLOR_YUV2RGB_I420))
 
 

@@ -227,3 +227,9 @@ def test_the_detector_leaves_out_an_odd_row_and_column() -> None:
 )
 def test_the_matrix_tag_states_what_is_used(spec: ColorSpec, tag: int) -> None:
     assert spec.matrix_tag == tag
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 64), (64, 1)])
+def test_a_detector_gets_a_picture_of_one_row_or_column_too(size: tuple[int, int]) -> None:
+    planes = from_rgb(np.full((*size, 3), 200, np.uint8), ColorSpec())
+    assert np.array_equal(detection_rgb(planes), np.zeros((*size, 3), np.uint8))
