@@ -22,8 +22,6 @@ from streamer.media.info import SourceInfo
 
 logger = logging.getLogger(__name__)
 
-_UNSTATED = 2
-_MATRIX_NUMBERS = {"bt709": 1, "bt601": 6, "bt2020": 9}
 # Encoders that take chroma of half a size only where the size is even.
 _EVEN_ONLY = frozenset({"h264", "hevc", "av1"})
 _USUAL_RATE = Fraction(25)
@@ -110,13 +108,12 @@ class VideoTrack:
 
 
 def _tag(stream: VideoStream, color: ColorSpec) -> None:
-    """Write what the numbers mean. An unstated matrix is written as the one in use: players guess it by the size, which
-    scaling changes."""
+    """Write what the numbers mean, an unstated matrix as the one in use."""
     context = stream.codec_context
     context.color_range = 2 if color.full_range else 1
     context.color_primaries = color.primaries
     context.color_trc = color.transfer
-    context.colorspace = _MATRIX_NUMBERS[color.matrix] if color.space == _UNSTATED else color.space
+    context.colorspace = color.matrix_tag
 
 
 def _fill(target: VideoPlane, source: Plane) -> None:
