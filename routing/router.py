@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from routing.detector import Detector, DetectorSettings
 from routing.gate import GateSettings, decide
-from routing.presence import RESTORED, FadeIn, PresenceSettings, fade_out
+from routing.presence import RESTORED, Presence, PresenceSettings
 from routing.scene import SceneCut
 from routing.tracker import Track, Tracker, TrackerSettings
 from routing.traits import TraitsFilter, sharpness
-from routing.types import Detection, Face, Route, Traits
+from routing.types import Detection, Face, Lane, Route, Traits
 
 Image = npt.NDArray[np.uint8]
 
@@ -34,7 +34,7 @@ class RoutingSettings:
 class Routing:
     """The faces of one frame. `seconds`: time taken by "detect" or
     "track", whichever found the faces, and by "gate". `scene_cut`: a new scene
-    begins here."""
+    begins here. A face has one route; a second, `fading`, while it leaves a restoring lane."""
 
     routes: tuple[Route, ...]
     seconds: Mapping[str, float]
@@ -46,8 +46,15 @@ class _Memory:
 
     def __init__(self, presence: PresenceSettings) -> None:
         self.traits = TraitsFilter()
-        self.fade_in = FadeIn(presence)
-        self.route: Route | None = None
+        self.presence = Presence(presence)
+        self.lane: Lane | None = None
+        self.restored: Route | None = None
+
+    def fade(self, face: Face, seconds: float, *, reason: str) -> Iterator[Route]:
+        """The last restoring route, over `face` now, while anything is left of it."""
+        presence = self.presence.update(restored=False, seconds=seconds)
+        if self.restored is not None and presence > 0.0:
+            yield replace(self.restored, face=face, reason=reason, presence=presence, fading=True)
 
 
 class Router:
@@ -73,8 +80,8 @@ class Router:
         """The faces of `image`, (H, W, 3) uint8 RGB, shown at `seconds`.
 
         An image of another size than the last begins afresh. A face shows in `routes` when it was measured in this very
-        image, and for a moment after it is lost, with falling presence; one that is new waits for the next detection,
-        which comes after `detect_every` frames, at a scene cut, and as soon as a face is lost.
+        image, and for a moment after it is lost, with falling presence (`Route.fading`); one that is new waits for the next
+        detection, which comes after `detect_every` frames, at a scene cut, and as soon as a face is lost.
         """
         started = time.perf_counter()
         if image.shape[:2] != self._size:
@@ -127,23 +134,31 @@ class Router:
         alive = {track.id for track in self._tracker.tracks}
         self._memories = {key: memory for key, memory in self._memories.items() if key in alive}
         seen = [self._route(image, face, seconds) for face in faces]
-        return (*seen, *self._fading(seconds))
+        return (*seen, *self._left(faces, seconds), *self._lost(seconds))
 
     def _route(self, image: Image, face: Face, seconds: float) -> Route:
         memory = self._memories.setdefault(face.track_id, _Memory(self._settings.presence))
         measured = Traits(face.box.width, sharpness(image, face.box, face.landmarks))
         traits = memory.traits.update(measured, seconds=seconds)
-        last_lane = None if memory.route is None else memory.route.lane
-        lane, reason = decide(traits, self._settings.gate, last_lane)
-        presence = memory.fade_in.update(lane, seconds=seconds, at_once=self._scene_begins)
-        memory.route = Route(face, traits, lane, reason, presence)
-        return memory.route
+        lane, reason = decide(traits, self._settings.gate, memory.lane)
+        memory.lane = lane
+        restored = lane in RESTORED
+        presence = memory.presence.update(restored=restored, seconds=seconds, at_once=self._scene_begins)
+        route = Route(face, traits, lane, reason, presence if restored else 1.0)
+        if restored:
+            memory.restored = route
+        return route
 
-    def _fading(self, seconds: float) -> Iterator[Route]:
+    def _left(self, faces: Sequence[Face], seconds: float) -> Iterator[Route]:
+        """What is left of the restoration of those `faces` that took another lane."""
+        for face in faces:
+            memory = self._memories[face.track_id]
+            if memory.lane not in RESTORED:
+                yield from memory.fade(face, seconds, reason="fading")
+
+    def _lost(self, seconds: float) -> Iterator[Route]:
         """The faces just lost that were being restored, each on the lane that it had."""
         for face in self._tracker.lost_faces(seconds):
             memory = self._memories.get(face.track_id)
-            presence = fade_out(face.lost_seconds, self._settings.presence)
-            if memory is None or memory.route is None or memory.route.lane not in RESTORED or presence == 0.0:
-                continue
-            yield replace(memory.route, face=face, reason="lost: fading", presence=presence * memory.route.presence)
+            if memory is not None:
+                yield from memory.fade(face, seconds, reason="lost: fading")

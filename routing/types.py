@@ -109,7 +109,8 @@ class Route:
     """A face, the lane that it takes, and why, in a few words that a report can count.
 
     `presence`: from 0, leave the face as it is, to 1, lay on what the lane makes of it; between them while a face
-    appears or is lost.
+    appears, is lost, or is no longer to be restored. `fading`: what is left of a restoration that has ended, for a face
+    that is lost or has another route beside this one; no face to count.
     """
 
     face: Face
@@ -117,3 +118,4 @@ class Route:
     lane: Lane
     reason: str
     presence: float = 1.0
+    fading: bool = False

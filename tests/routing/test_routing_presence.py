@@ -1,4 +1,4 @@
-"""Faces that appear or are lost in mid-scene do so step by step; at the beginning of a scene they are there at once."""
+"""Restorations begin and end step by step in mid-scene; at the beginning of a scene they are there at once."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from routing.gate import GateSettings
-from routing.presence import FadeIn, PresenceSettings, fade_out
+from routing.presence import Presence, PresenceSettings
 from routing.pyramid import Image
 from routing.router import Router, Routing, RoutingSettings
 from routing.tracker import TrackerSettings
-from routing.types import Box, Detection, Lane
+from routing.types import Box, Detection, Lane, Route
 
 PERIOD = 0.05
 SETTINGS = PresenceSettings(fade_in_seconds=0.2, fade_out_seconds=0.15)
@@ -63,13 +63,20 @@ def test_a_lost_face_fades_and_moves_on() -> None:
     assert (first.presence, second.presence) == pytest.approx((2 / 3, 1 / 3))
     assert 120 < first.face.box.x0 < second.face.box.x0
     assert first.face.landmarks[0, 0] - found[2].routes[0].face.landmarks[0, 0] > 0
-    assert first.reason == "lost: fading"
+    assert (first.reason, first.fading) == ("lost: fading", True)
+    assert not any(route.fading for routing in found[:3] for route in routing.routes)
 
 
-def test_a_face_that_comes_back_is_the_same_and_in_full() -> None:
-    found = run([[face(100)], [face(100)], [], [face(100)]])
-    assert found[3].routes[0].presence == 1.0
-    assert found[3].routes[0].face.track_id == found[0].routes[0].face.track_id
+def test_a_face_that_comes_back_is_the_same_and_rises_from_where_it_was() -> None:
+    found = run([[face(100)], [face(100)], [], [face(100)], [face(100)]])
+    back = [routing.routes[0] for routing in found[2:]]
+    assert [route.presence for route in back] == pytest.approx([2 / 3, 11 / 12, 1.0], abs=1e-5)
+    assert {route.face.track_id for route in back} == {0}
+
+
+def test_a_face_hidden_for_longer_rises_from_nothing() -> None:
+    found = run([[face(100)], *[[]] * 5, [face(100)], [face(100)]])
+    assert [routing.routes[0].presence for routing in found[6:]] == pytest.approx([0.25, 0.5])
 
 
 def test_what_was_not_restored_does_not_linger() -> None:
@@ -78,17 +85,51 @@ def test_what_was_not_restored_does_not_linger() -> None:
     assert found[1].routes == ()
 
 
-def test_a_face_that_grows_onto_a_restoring_lane_rises() -> None:
-    rise = FadeIn(SETTINGS)
-    assert rise.update(Lane.SKIP, seconds=0.0, at_once=True) == 1.0
-    assert rise.update(Lane.TRANSFORMER, seconds=1.0, at_once=False) == 0.0
-    assert rise.update(Lane.FREQUENCY, seconds=1.1, at_once=False) == pytest.approx(0.5)
-    assert rise.update(Lane.FREQUENCY, seconds=9.0, at_once=False) == 1.0
+def lanes(routing: Routing) -> list[tuple[Lane, float, bool]]:
+    return [(route.lane, round(route.presence, 3), route.fading) for route in routing.routes]
+
+
+@pytest.mark.parametrize(
+    ("width", "lane", "last"), [(200.0, Lane.RESIZE, Lane.FREQUENCY), (30.0, Lane.SKIP, Lane.TRANSFORMER)]
+)
+def test_a_face_that_leaves_its_restoring_lane_fades_beside_the_new_one(width: float, lane: Lane, last: Lane) -> None:
+    left = face(120, width=width)
+    found, fading = change_of_lane(left)
+    assert [lanes(routing) for routing in found] == [
+        [(last, 1.0, False)],
+        [(lane, 1.0, False), (last, 0.667, True)],
+        [(lane, 1.0, False), (last, 0.333, True)],
+        [(lane, 1.0, False)],
+    ]
+    assert all(route.reason == "fading" and route.face.box == left.box for route in fading)
+
+
+def change_of_lane(left: Detection) -> tuple[list[Routing], list[Route]]:
+    """A face that is restored, until in one frame the next lane's width is measured, for good."""
+    last = face(100, width=120 if left.box.width > 120 else 52)
+    found = run([[last], *[[left]] * 30])
+    start = next(i for i, routing in enumerate(found) if routing.routes[0].lane in {Lane.RESIZE, Lane.SKIP})
+    shown = found[start - 1 : start + 3]
+    return shown, [route for routing in shown for route in routing.routes if route.fading]
+
+
+def test_a_face_that_turns_to_a_restoring_lane_and_back_never_jumps() -> None:
+    presence = Presence(SETTINGS)
+    wanted = [False, True, True, True, False, True, False, False, False]
+    levels = [presence.update(restored=on, seconds=i * PERIOD) for i, on in enumerate(wanted)]
+    assert levels == pytest.approx([0.0, 0.25, 0.5, 0.75, 0.417, 0.667, 0.333, 0.0, 0.0], abs=1e-3)
+    assert levels[-2:] == [0.0, 0.0]
+
+
+def test_time_that_runs_back_changes_nothing() -> None:
+    presence = Presence(SETTINGS)
+    assert presence.update(restored=True, seconds=1.0, at_once=True) == 1.0
+    assert presence.update(restored=False, seconds=0.5) == 1.0
 
 
 def test_no_fading_where_none_is_wanted() -> None:
-    at_once = PresenceSettings(fade_in_seconds=0.0, fade_out_seconds=0.0)
-    assert FadeIn(at_once).update(Lane.FREQUENCY, seconds=5.0, at_once=False) == 1.0
-    assert fade_out(0.0, at_once) == 0.0
+    presence = Presence(PresenceSettings(fade_in_seconds=0.0, fade_out_seconds=0.0))
+    assert presence.update(restored=True, seconds=5.0) == 1.0
+    assert presence.update(restored=False, seconds=5.0) == 0.0
     with pytest.raises(ValueError, match="fade_in_seconds"):
         PresenceSettings(fade_in_seconds=-1.0)
