@@ -41,8 +41,10 @@ class RunTally:
 
     def add(self, report: FrameReport) -> None:
         self.frames += 1
-        self.faces_now = len(report.routes)
-        for route in report.routes:
+        # What is left of a restoration that has ended is no further face.
+        faces = [route for route in report.routes if not route.fading]
+        self.faces_now = len(faces)
+        for route in faces:
             self.lanes[route.lane.value] += 1
             self.reasons[f"{route.lane.value}: {route.reason}"] += 1
             self.tracks.add(route.face.track_id)

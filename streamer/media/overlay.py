@@ -33,6 +33,8 @@ def draw_overlay(frame: Frame, routes: Sequence[Route], *, scale: float) -> Fram
     line = max(2, frame.height // _LINE_SHARE * 2)
     height = max(_MIN_LABEL, frame.height // _LABEL_SHARE // 2 * 2)
     for route in routes:
+        if route.fading:
+            continue
         paint = yuv_of(LANE_COLORS[route.lane], frame.color)
         left, top, _, bottom = _even(route.face.box, scale)
         _draw_box(planes, _even(route.face.box, scale), line, paint)

@@ -49,7 +49,8 @@ def tally() -> RunTally:
     told = RunTally()
     routes = (route(Lane.TRANSFORMER, 1, "small"), route(Lane.SKIP, 2, "tiny"))
     told.add(FrameReport(0, SPENT, routes, batches={"transformer": 1}))
-    told.add(FrameReport(1, {"track": 0.002}, (route(Lane.SKIP, 1, "tiny"),), ("expert transformer failed",)))
+    fading = replace(route(Lane.TRANSFORMER, 1, "fading"), fading=True)
+    told.add(FrameReport(1, {"track": 0.002}, (route(Lane.SKIP, 1, "tiny"), fading), ("expert transformer failed",)))
     told.add_stage("decode", 0.003)
     return told
 
