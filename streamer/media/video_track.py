@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 # Encoders that take chroma of half a size only where the size is even.
 _EVEN_ONLY = frozenset({"h264", "hevc", "av1"})
+# The codecs that take what others refuse: a few pixels, or more than this many a side.
+_LARGE = 8192
+_TAKE_SMALL, _TAKE_LARGE = ("h264", "vp9", "ffv1"), ("vp9", "ffv1")
 _USUAL_RATE = Fraction(25)
 # Sources of variable rate may claim thousands; encoders plan their bits by the rate, and SVT-AV1 refuses more.
 _MAX_RATE = Fraction(240)
@@ -32,7 +35,8 @@ _MAX_RATE = Fraction(240)
 class VideoTrack:
     """One encoder and its stream in an output container, set up by the first frame.
 
-    The encoder counts in the source's own time base, so that times come out as they went in.
+    The encoder counts in the source's own time base, so that times come out as they went in. Making one raises
+    SinkError where the encoder refuses the pictures, as most do below or beyond some size.
     """
 
     def __init__(
@@ -100,7 +104,17 @@ class VideoTrack:
         if info.sar > 0:
             context.sample_aspect_ratio = info.sar
         _tag(stream, color)
+        try:
+            # PyAV would open it with all others, and nobody could tell which of them refused.
+            context.open()
+        except av.FFmpegError as error:
+            raise SinkError(f"{settings.codec} can't encode {_x(self._size)}: {self._advice(container)}") from error
         return stream
+
+    def _advice(self, container: Container) -> str:
+        small = max(self._size) <= _LARGE
+        others = [codec for codec in (_TAKE_SMALL if small else _TAKE_LARGE) if codec in container.codecs]
+        return f"use {' or '.join(others) or 'an .mkv file'}, or a {'larger' if small else 'smaller'} --scale"
 
     def _say(self, note: str) -> None:
         logger.info("%s", note)

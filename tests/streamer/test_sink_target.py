@@ -14,7 +14,7 @@ import pytest
 
 from streamer.errors import DiskFullError, FacelaneError, OutputExistsError, SinkError
 from streamer.frame import Frame
-from streamer.media.encoders import EncodeSettings
+from streamer.media.encoders import CodecName, EncodeSettings
 from streamer.media.info import SourceInfo
 from streamer.media.sink import FileWriter
 from streamer.media.target import Target, writing
@@ -269,3 +269,21 @@ def test_a_target_without_links_is_renamed(tmp_path: Path, monkeypatch: pytest.M
 def test_every_error_is_of_the_room(tmp_path: Path) -> None:
     with pytest.raises(FacelaneError), writing(tmp_path / "out.mp4"):
         raise av.InvalidDataError(1094995529, "Invalid data")
+
+
+@pytest.mark.parametrize(
+    ("codec", "size", "advice"),
+    [
+        ("hevc", (18, 4), "hevc can't encode 18x4: use h264 or vp9 or ffv1, or a larger --scale"),
+        ("h264", (20000, 16), "h264 can't encode 20000x16: use vp9 or ffv1, or a smaller --scale"),
+    ],
+)
+def test_a_size_that_the_encoder_refuses_is_named(
+    tmp_path: Path, info: SourceInfo, codec: CodecName, size: tuple[int, int], advice: str
+) -> None:
+    writer = FileWriter(tmp_path / "film.mkv", info, EncodeSettings(codec), overwrite=False)
+    with pytest.raises(SinkError) as caught:
+        writer.write(next(frames_at([0], TICK, size=size)))
+    writer.abort()
+    assert str(caught.value) == advice
+    assert not list(tmp_path.iterdir())
