@@ -53,7 +53,7 @@ class ColorSpec:
     @property
     def matrix_tag(self) -> int:
         """The tag that states the matrix in use. A sink that changes a film's size writes it even where the source
-        stated none: players guess the matrix by the height."""
+        stated none: players guess the matrix by the size."""
         return SPACE_TAG[self.matrix] if self.space == NOT_STATED else self.space
 
     @property

@@ -25,7 +25,7 @@ _RANGE_LIMITED, _RANGE_FULL = 1, 2
 _COPIED = frozenset({"yuv420p", "yuvj420p", "yuva420p"})
 _MATRIX_OF_SPACE: dict[int, Matrix] = {1: "bt709", 4: "bt601", 5: "bt601", 6: "bt601", 7: "bt709", 9: "bt2020"}
 _SPACES_REFUSED = {8: "YCgCo", 10: "BT.2020 constant luminance", 14: "ICtCp", 15: "IPT-C2 (Dolby Vision)"}
-_HD_HEIGHT = 720
+_HD_WIDTH, _SD_HEIGHT = 1280, 576
 
 
 def convert(frame: av.VideoFrame, *, peak: float = USUAL_PEAK) -> tuple[Planes, ColorSpec]:
@@ -57,10 +57,10 @@ def _converted(frame: av.VideoFrame, peak: float) -> tuple[Planes, ColorSpec]:
 def color_of(frame: av.VideoFrame) -> ColorSpec:
     """What the planes of a picture that is not tone-mapped mean.
 
-    A matrix that is not stated is BT.709 from 720 lines up, else BT.601, as players have it. RGB becomes limited range
-    in that matrix, and then states it.
+    A matrix that is not stated is guessed as most players do: BT.709 where the picture is larger than standard
+    definition, else BT.601. RGB becomes limited range in that matrix, and then states it.
     """
-    guessed: Matrix = "bt709" if frame.height >= _HD_HEIGHT else "bt601"
+    guessed: Matrix = "bt709" if frame.width >= _HD_WIDTH or frame.height > _SD_HEIGHT else "bt601"
     primaries, transfer = _stated(frame.color_primaries), _stated(frame.color_trc)
     if is_rgb(frame.format):
         return ColorSpec(guessed, False, primaries, transfer, SPACE_TAG[guessed])

@@ -110,7 +110,10 @@ class FileReader:
     def _begin(self) -> tuple[SourceInfo, Frame]:
         picture, decoded = next(self._pictures, (None, None))
         if picture is None or decoded is None:
-            raise NoVideoError(f"no frame of {self.path} can be decoded: is it damaged, cut off or encrypted?")
+            raise NoVideoError(
+                f"no frame of {self.path} can be decoded: is it damaged, cut off or encrypted, "
+                "or of a kind that FFmpeg can't decode?"
+            )
         refuse_dolby_vision(decoded)
         self._peak = mastering_peak(decoded)
         planes, color = self._shown(picture, decoded)

@@ -206,9 +206,13 @@ def test_a_palette_is_looked_up(tmp_path: Path) -> None:
     assert np.abs(frame.rgb()[middle].astype(int) - image[middle]).max() <= 4  # three roundings: Y, U and V
 
 
-@pytest.mark.parametrize(("height", "matrix"), [(576, "bt601"), (720, "bt709")])
-def test_a_matrix_that_is_not_stated_goes_by_the_height(tmp_path: Path, height: int, matrix: str) -> None:
-    frame = read(write_clip(tmp_path / "film.mkv", [frame_of("yuv420p", noise_samples("yuv420p", height, 64))]))
+@pytest.mark.parametrize(
+    ("size", "matrix"),
+    [((576, 64), "bt601"), ((578, 64), "bt709"), ((64, 1278), "bt601"), ((64, 1280), "bt709"), ((534, 1280), "bt709")],
+)
+def test_a_matrix_that_is_not_stated_goes_by_the_size(tmp_path: Path, size: tuple[int, int], matrix: str) -> None:
+    """A film of 1280x534 is high definition with its black bars cut off."""
+    frame = read(write_clip(tmp_path / "film.mkv", [frame_of("yuv420p", noise_samples("yuv420p", *size))]))
     assert frame.color.matrix == matrix
     assert frame.color.space == 2
 

@@ -155,7 +155,7 @@ def test_a_change_of_size_is_made_to_fit_the_first_picture(tmp_path: Path) -> No
 
 
 def test_a_change_of_matrix_keeps_the_film_in_one(tmp_path: Path) -> None:
-    """Without tags the matrix goes by the height, so a change of size can change it."""
+    """Without tags the matrix goes by the size, so a change of size can change it."""
     with FileReader(joined(tmp_path, (576, 64), (720, 64))) as reader:
         frames = list(reader)
     assert {frame.color.matrix for frame in frames} == {"bt601"}
