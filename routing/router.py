@@ -80,7 +80,7 @@ class Router:
         """The faces of `image`, (H, W, 3) uint8 RGB, shown at `seconds`.
 
         An image of another size than the last begins afresh. A face shows in `routes` when it was measured in this very
-        image, and for a moment after it is lost, with falling presence (`Route.fading`); one that is new waits for the next
+        image, and, `fading`, for a moment after it is lost; one that is new waits for the next
         detection, which comes after `detect_every` frames, at a scene cut, and as soon as a face is lost.
         """
         started = time.perf_counter()
