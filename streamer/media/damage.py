@@ -25,7 +25,7 @@ _SLACK_SHARE = Fraction(1, 20)
 
 
 class Reach:
-    """How far the packets of a container went."""
+    """How far the packets of a container went; `packets` counts those of the film."""
 
     def __init__(self, container: InputContainer, video: VideoStream) -> None:
         self._video = video.index
@@ -35,21 +35,21 @@ class Reach:
         # Matroska counts its duration from zero, whenever the first frame comes.
         self._promised_end = duration + Fraction(min(0, container.start_time or 0), av.time_base)
         self._duration = duration
-        self._packets = 0
+        self.packets = 0
         self._end = Fraction(0)
 
     def note(self, packet: Packet[Stream]) -> None:
         """Take a packet of any stream into account."""
-        self._packets += packet.stream_index == self._video and packet.size > 0
+        self.packets += packet.stream_index == self._video and packet.size > 0
         time = packet.pts if packet.pts is not None else packet.dts
         if time is not None:
             self._end = max(self._end, (time + (packet.duration or 0)) * packet.time_base)
 
     def shortfall(self) -> str | None:
         """What the container promised and did not have, in words."""
-        lost = self._promised_frames - self._packets
+        lost = self._promised_frames - self.packets
         if lost > max(_SLACK_FRAMES, round(self._promised_frames * _SLACK_SHARE)):
-            return f"it ends after {self._packets} of {self._promised_frames} frames"
+            return f"it ends after {self.packets} of {self._promised_frames} frames"
         missing = self._promised_end - self._end
         if self._states_length and missing > max(_SLACK_SECONDS, self._duration * _SLACK_SHARE):
             return f"it ends {float(missing):.1f} s before its stated end"

@@ -28,12 +28,14 @@ _FUTILE_READS = 32
 class SourceCounters:
     """What a source mended or left out, so that nothing happens silently.
 
-    `corrupt_packets`: refused by the demuxer or the decoder, or flagged by the demuxer. `corrupt_frames`: decoded with
-    errors concealed. `mended_timestamps`: frames given a time of ours. `resized_frames`: of another size or matrix
+    `corrupt_packets`: refused by the demuxer or the decoder, or flagged by the demuxer, which alone loses nothing.
+    `refused_packets`: those of them that were refused. `corrupt_frames`: decoded with errors concealed.
+    `mended_timestamps`: frames given a time of ours. `resized_frames`: of another size or matrix
     than the first, made to fit. `deinterlaced_frames`: made of two fields.
     """
 
     corrupt_packets: int = 0
+    refused_packets: int = 0
     corrupt_frames: int = 0
     mended_timestamps: int = 0
     resized_frames: int = 0
@@ -42,13 +44,14 @@ class SourceCounters:
 
 class VideoDecoder:
     """Pairs (picture, original) of one stream in presentation order: the picture progressive, the original as decoded,
-    with its time and tags. `reach` has seen all packets before.
+    with its time and tags. `reach` has seen all packets before; `frames` counts the originals.
 
     Raises UnsupportedError where the stream is encrypted, SourceError where deinterlacing fails.
     """
 
     def __init__(self, container: InputContainer, video: VideoStream, counters: SourceCounters) -> None:
         self.reach = Reach(container, video)
+        self.frames = 0
         self.clock = Clock(container)
         self._container = container
         self._video = video
@@ -60,6 +63,7 @@ class VideoDecoder:
         try:
             for packet in self._packets():
                 for frame in self._decode(packet):
+                    self.frames += 1
                     self._counters.corrupt_frames += frame.is_corrupt
                     self._counters.deinterlaced_frames += frame.interlaced_frame
                     yield from deinterlacer.feed(frame)
@@ -102,4 +106,5 @@ class VideoDecoder:
 
     def _refused(self, error: av.FFmpegError) -> None:
         self._counters.corrupt_packets += 1
+        self._counters.refused_packets += 1
         logger.debug("skipped a corrupt packet: %s", describe(error))

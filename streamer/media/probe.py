@@ -25,6 +25,13 @@ def probe(path: Path) -> SourceInfo:
         return reader.info
 
 
+def damage_of(path: Path) -> str | None:
+    """What can be seen to be wrong with the film by opening it, in one line; None where nothing can. Only reading it
+    through finds all: see `FileReader.damaged`. Raises as `FileReader` does."""
+    with FileReader(path) as reader:
+        return reader.damaged
+
+
 def sample_frames(path: Path, count: int) -> Iterator[Frame]:
     """At most `count` frames, spread evenly over the film, in order; `seq` counts the frames decoded for it.
 

@@ -84,11 +84,19 @@ class FileReader:
             findings.append("it is shorter than its own structure says")
         elif self._is_read and (shortfall := self._decoder.reach.shortfall()):
             findings.append(shortfall)
-        if self.counters.corrupt_packets:
-            findings.append(f"{self.counters.corrupt_packets} packets could not be read whole")
+        if self._is_missing_frames():
+            findings.append(f"{_several(self.counters.corrupt_packets, 'packet')} could not be read whole")
         if self.counters.corrupt_frames:
-            findings.append(f"{self.counters.corrupt_frames} frames have holes that the decoder filled")
+            findings.append(f"the decoder filled holes in {_several(self.counters.corrupt_frames, 'frame')}")
         return f"{self.path} is damaged: {'; '.join(findings)}" if findings else None
+
+    def _is_missing_frames(self) -> bool:
+        """A packet that the demuxer only flagged may hold all of its picture, as where two recordings were joined."""
+        if self.counters.refused_packets:
+            return True
+        return (
+            self._is_read and self.counters.corrupt_packets > 0 and self._decoder.frames < self._decoder.reach.packets
+        )
 
     def seek(self, pts: int) -> None:
         """Goes on from the key frame at or before `pts`, in units of `info.time_base`.
@@ -158,3 +166,7 @@ class FileReader:
         seq = self._seq
         self._seq += 1
         return Frame(*planes, color, pts, self._time_base, seq, time.monotonic(), duration)
+
+
+def _several(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

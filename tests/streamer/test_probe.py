@@ -10,7 +10,7 @@ import pytest
 
 from streamer.errors import NoVideoError
 from streamer.frame import Frame
-from streamer.media.probe import probe, sample_frames
+from streamer.media.probe import damage_of, probe, sample_frames
 from tests.helpers.clips import moving_frames, write_clip
 from tests.helpers.films import SourceMaker, info_of
 
@@ -79,6 +79,16 @@ def test_a_short_film_gives_what_it_has(tmp_path: Path, count: int) -> None:
     frames = list(sample_frames(path, count))
     assert len(frames) == min(count, 5)
     assert len({frame.pts for frame in frames}) == len(frames)
+
+
+def test_a_probe_tells_a_cut_film_from_a_whole_one(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "film.mkv", moving_frames(50), codec="libx264")
+    assert damage_of(path) is None
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    damage = damage_of(path)
+    assert damage is not None
+    assert "shorter than its own structure says" in damage
 
 
 def test_a_sample_of_nothing_is_refused(tmp_path: Path) -> None:

@@ -110,6 +110,36 @@ def test_corrupt_packets_are_skipped_and_counted(films: dict[str, Path], tmp_pat
     assert damaged is not None
 
 
+def test_a_packet_that_is_only_flagged_is_counted_and_no_damage(tmp_path: Path) -> None:
+    """Where two recordings are joined, the counters of their packets don't fit; nothing is lost."""
+    parts = [
+        write_clip(
+            tmp_path / f"{at}.ts", moving_frames(50), codec="libx264", options={"bf": "0"}, times=range(at, at + 50)
+        )
+        for at in (0, 50)
+    ]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    assert read_through(path) == (100, None, SourceCounters(corrupt_packets=1))
+
+
+@pytest.mark.parametrize(("holes", "words"), [(1, "1 packet could"), (2, "2 packets could")])
+def test_one_packet_is_not_called_packets(tmp_path: Path, holes: int, words: str) -> None:
+    pictures = [np.random.default_rng(seed).integers(0, 256, (48, 64, 3), np.uint8) for seed in range(10)]
+    frames = [av.VideoFrame.from_ndarray(picture, "rgb24") for picture in pictures]
+    path = write_clip(tmp_path / "film.mov", frames, codec="png")
+    data = bytearray(path.read_bytes())
+    at = 0
+    for _ in range(holes):
+        at = data.index(b"\x89PNG", at + 1000)
+        data[at : at + 8] = bytes(8)
+    path.write_bytes(data)
+    count, damaged, _ = read_through(path)
+    assert count == 10 - holes
+    assert damaged is not None
+    assert words in damaged
+
+
 def with_late_streams(path: Path) -> Path:
     """A transport stream that declares forty sounds in mid-film: after what FFmpeg looks at when it opens a file, and
     before the end, which it looks at too, so that empty packets fill the way there."""
