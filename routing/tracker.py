@@ -33,7 +33,7 @@ class TrackerSettings:
     """
 
     detect_every: int = 3
-    keep_lost_seconds: float = 0.5
+    keep_lost_seconds: float = 0.8
     sure_score: float = 0.95
     reach: float = 0.7
     smoothing: SmoothingSettings = field(default_factory=SmoothingSettings)

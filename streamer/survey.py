@@ -60,7 +60,7 @@ def survey(frames: Iterable[Frame], router: StillRouter) -> Survey:
         image = detection_rgb(frame.planes)
         # A face of middling score counts when it is seen twice, as it would be in the film.
         router.route(image, seconds=0.0)
-        routes.extend(router.route(image, seconds=A_MOMENT).routes)
+        routes.extend(route for route in router.route(image, seconds=A_MOMENT).routes if not route.fading)
         count += 1
     return Survey(count, tuple(routes))
 

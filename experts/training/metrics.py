@@ -69,7 +69,7 @@ class MobileFaceNet:
 
     def __init__(self, path: Path) -> None:
         # Only who measures identity needs this runtime.
-        import onnxruntime  # type: ignore[import-untyped]  # it ships no types
+        import onnxruntime
 
         self._session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name

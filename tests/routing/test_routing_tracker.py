@@ -68,10 +68,10 @@ def test_a_lost_face_is_known_again_where_it_was_heading(tracker: Tracker) -> No
 
 def test_a_face_that_is_lost_for_long_is_another_when_it_comes_back(tracker: Tracker) -> None:
     tell(tracker, [face_at(100, 100)], 0.0)
-    for i in range(1, 15):
+    for i in range(1, 25):
         tell(tracker, [], i * PERIOD)
     assert tracker.tracks == ()
-    assert tell(tracker, [face_at(100, 100)], 15 * PERIOD) == [1]
+    assert tell(tracker, [face_at(100, 100)], 25 * PERIOD) == [1]
 
 
 @pytest.mark.parametrize(("x", "width"), [(200.0, 80.0), (100.0, 200.0)])
