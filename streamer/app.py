@@ -26,10 +26,10 @@ from streamer.demo import build_sample
 from streamer.errors import SinkError
 from streamer.media.compare import ComparisonSink
 from streamer.media.info import SourceInfo
-from streamer.media.probe import probe, sample_frames
+from streamer.media.probe import damage_of, probe, sample_frames
 from streamer.media.sink import FileSink
 from streamer.media.source import FileSource
-from streamer.media.sync import first_pts_difference
+from streamer.media.sync import sync_shift
 from streamer.media.target import Target, writing
 from streamer.outlet import FileOutlet
 from streamer.pipeline import Pipeline, Processed
@@ -66,6 +66,15 @@ class Machinery:
     pipeline: Pipeline
     lanes: dict[Lane, LaneWork]
     detector: MtcnnDetector
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """A film, its faces, and what is wrong with it as far as opening it tells."""
+
+    info: SourceInfo
+    survey: Survey
+    damaged: str | None
 
 
 def make_store(settings: Settings, say: Say) -> Store:
@@ -188,7 +197,7 @@ def _facts(
         # The policy of a file drops nothing; in and out above are counted apart and would show it.
         dropped={},
         input_fps=None if info.rate is None else round(float(info.rate), 3),
-        av_sync_ms=_sync_shift_ms(job),
+        av_sync_ms=_sync_shift_ms(job, info),
         experts={lane.value: work.expert.info for lane, work in machinery.lanes.items()},
         detector={"id": "mtcnn", **asdict(machinery.detector.taken)},
         settings=table_of(settings),
@@ -213,19 +222,19 @@ def _describe(info: SourceInfo) -> dict[str, object]:
     }
 
 
-def _sync_shift_ms(job: Job) -> float | None:
+def _sync_shift_ms(job: Job, info: SourceInfo) -> float | None:
     """How much later the picture comes after the sound than it did in the input; None without sound."""
-    before, after = first_pts_difference(job.input), first_pts_difference(job.output)
-    return None if before is None or after is None else round(1000 * float(after - before), 3)
+    shift = sync_shift(job.input, job.output, video_index=info.video_index)
+    return None if shift is None else round(1000 * float(shift), 3)
 
 
-def probe_file(path: Path, settings: Settings, *, frames: int, say: Say = logger.info) -> tuple[SourceInfo, Survey]:
+def probe_file(path: Path, settings: Settings, *, frames: int, say: Say = logger.info) -> Probed:
     """What a film is, and the faces in `frames` of its frames. Only for the main thread; raises Interrupted."""
 
-    def look() -> tuple[SourceInfo, Survey]:
+    def look() -> Probed:
         info = probe(path)
         router, _ = make_router(settings, make_store(settings, say))
-        return info, survey(sample_frames(path, frames), router)
+        return Probed(info, survey(sample_frames(path, frames), router), damage_of(path))
 
     return run_interruptible(_on_a_thread(look))
 

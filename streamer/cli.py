@@ -213,7 +213,7 @@ def _process(arguments: argparse.Namespace) -> int:
     _say_notes(report)
     if not arguments.quiet:
         print_table(report, _console())
-    return EXIT_DAMAGED if report["damaged"] else 0
+    return _say_damage(report["damaged"])
 
 
 class _ResultConsole(Console):
@@ -235,8 +235,14 @@ def _say(words: str) -> None:
 def _say_notes(report: dict[str, Any]) -> None:
     for note in report["notes"]:
         _errors().print(f"facelane: note: {note}")
-    if report["damaged"]:
-        _errors().print(f"facelane: warning: {report['damaged']}")
+
+
+def _say_damage(damaged: str | None) -> int:
+    """Warns of a damaged input, and returns the exit code for it."""
+    if damaged is None:
+        return 0
+    _errors().print(f"facelane: warning: {damaged}")
+    return EXIT_DAMAGED
 
 
 def _probe(arguments: argparse.Namespace) -> int:
@@ -247,9 +253,9 @@ def _probe(arguments: argparse.Namespace) -> int:
     if arguments.frames < 1:
         raise UsageError(f"--frames {arguments.frames}: look at 1 frame or more")
     settings = load_settings(arguments.config, environment=os.environ, overrides={})
-    info, found = probe_file(arguments.input, settings, frames=arguments.frames, say=_say)
-    print_survey(info, found, _console())
-    return 0
+    probed = probe_file(arguments.input, settings, frames=arguments.frames, say=_say)
+    print_survey(probed.info, probed.survey, _console())
+    return _say_damage(probed.damaged)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

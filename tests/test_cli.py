@@ -222,6 +222,7 @@ def test_a_film_cut_in_the_middle_gives_what_is_there(
     assert main(["process", str(driver), str(whole), "--scale", "1", *SMALL]) == 0
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     capsys.readouterr()
+    assert main(["probe", str(cut), "--frames", "2"]) == 11
     assert main(["process", str(cut), str(output), *SMALL]) == 11
     assert "facelane: warning: " in capsys.readouterr().err
     assert 20 < len(times_of(output)) < 120
