@@ -135,12 +135,23 @@ async def _process(job: Job, settings: Settings, progress: Console | None, say: 
         machinery = await worker.run(
             partial(make_machinery, settings, store, keep_baseline=job.compare, overlay=job.overlay)
         )
+        _tell_machinery(source.info, machinery)
         seconds = await _run(source, machinery, outlet, worker, tally, progress=progress)
         facts = await worker.run(_facts, job, settings, source, outlet, machinery, seconds)
         report = compose_report(tally, facts)
         if report_file is not None:
             write_report(report, report_file)
         return report
+
+
+def _tell_machinery(info: SourceInfo, machinery: Machinery) -> None:
+    logger.info("%s: %dx%d, %s, %s", info.path.name, info.width, info.height, info.codec, info.pix_fmt)
+    for lane, work in machinery.lanes.items():
+        expert = work.expert.info
+        logger.info(
+            "lane %s: %s with %s on %s, %s, %s",
+            *(lane.value, expert.id, expert.weights, expert.device, expert.runtime, expert.precision),
+        )
 
 
 async def _run(

@@ -32,6 +32,7 @@ from streamer.errors import (
 logger = logging.getLogger(__name__)
 
 SCALES = (1, 2, 4)
+ROOMS = ("streamer", "routing", "experts", "blending", "weights", "web", "__main__")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -116,9 +117,10 @@ def _exit_code_of_room(error: Exception) -> int | None:
 
 
 def _set_up_logging(verbose: bool) -> None:
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.WARNING, format="facelane: %(levelname)s: %(message)s"
-    )
+    """Our own rooms say more where that is wanted; libraries would bury it."""
+    logging.basicConfig(level=logging.WARNING, format="facelane: %(levelname)s: %(message)s")
+    for room in ROOMS:
+        logging.getLogger(room).setLevel(logging.DEBUG if verbose else logging.WARNING)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -157,7 +159,7 @@ def _add_process(commands: Any) -> None:
     command.add_argument("--report", type=Path, metavar="FILE", help="write the run's figures as JSON")
     command.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     command.add_argument("--codec", help="h264 (default), hevc, av1, vp9, ffv1")
-    command.add_argument("--quality", type=int, metavar="N", help="the codec's CRF: lower is better and larger")
+    command.add_argument("--quality", type=int, metavar="N", help="0 (lossless) to 51, on H.264's scale; default 18")
     command.add_argument("--preset", help="the encoder's preset: slower is smaller")
     command.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no table")
     command.set_defaults(run=_process)
