@@ -1,1 +1,1 @@
-"""The browser's edge. Empty until live streams come."""
+"""The browser's edge: pages, an API, and WebRTC in and out. Knows streams only by the protocols of `web.feeds`."""

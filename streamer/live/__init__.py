@@ -1,0 +1,1 @@
+"""Streams that don't wait: live sources, the policy under time pressure, one encode for all viewers."""

@@ -1,0 +1,40 @@
+"""The settings of this room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """`host`, `port`: where the server listens. `token`: who comes must show it; empty for none. `open_to_all`: listen on
+    other addresses than loopback without a token. `host_names`: further names, apart from `host` and loopback's, that a
+    request may call this server by, with commas between.
+
+    `stun`, `turn`: addresses (`stun:...`, `turn:...`) of servers that help through networks, empty for none;
+    `turn_user`, `turn_password`. `gather_seconds`: the longest that finding addresses of one's own may take.
+    `idle_seconds`: a peer that has been silent so long is gone. `max_body_bytes`: of a request. Raises ValueError where a value
+    makes no sense.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    token: str = ""
+    open_to_all: bool = False
+    host_names: str = ""
+    stun: str = ""
+    turn: str = ""
+    turn_user: str = ""
+    turn_password: str = ""
+    gather_seconds: float = 2.0
+    idle_seconds: float = 10.0
+    max_body_bytes: int = 65536
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"port lies between 0 and 65535, not {self.port}")
+        for name in ("gather_seconds", "idle_seconds"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} is more than 0, not {getattr(self, name)}")
+        if self.max_body_bytes < 1024:
+            raise ValueError(f"max_body_bytes is at least 1024, not {self.max_body_bytes}")
