@@ -41,6 +41,10 @@ class Routing:
     scene_cut: bool = False
 
 
+_FAVOUR = 1.3
+"""How much wider a face must be to take the place of one that is being restored, where not all can be."""
+
+
 class _Memory:
     """What the router keeps of a track from frame to frame."""
 
@@ -48,6 +52,7 @@ class _Memory:
         self.traits = TraitsFilter()
         self.presence = Presence(presence)
         self.lane: Lane | None = None
+        self.is_restored = False
         self.restored: Route | None = None
 
     def fade(self, face: Face, seconds: float, *, reason: str) -> Iterator[Route]:
@@ -76,8 +81,14 @@ class Router:
         self._scene.reset()
         self._end_tracks()
 
-    def route(self, image: Image, *, seconds: float) -> Routing:
+    def route(
+        self, image: Image, *, seconds: float, most: int | None = None, detect_every: int | None = None
+    ) -> Routing:
         """The faces of `image`, (H, W, 3) uint8 RGB, shown at `seconds`.
+
+        `most`: so many faces at most are to be restored, the widest, with favour for those that are already; the
+        others are routed to be left alone, as "spared". `detect_every`: in the place of the setting's, from the next
+        detection on.
 
         An image of another size than the last begins afresh. A face shows in `routes` when it was measured in this very
         image, and, `fading`, for a moment after it is lost; one that is new waits for the next
@@ -92,9 +103,9 @@ class Router:
             self._end_tracks()
         followed = self._until_detection > 0 and self._follow(image, seconds)
         if not followed:
-            self._detect(image, seconds)
+            self._detect(image, seconds, detect_every or self._settings.tracker.detect_every)
         found = time.perf_counter()
-        routes = self._gate(image, seconds)
+        routes = self._gate(image, seconds, most)
         self._scene_begins = False
         spent = {"track" if followed else "detect": found - started, "gate": time.perf_counter() - found}
         return Routing(routes, spent, cut)
@@ -105,12 +116,12 @@ class Router:
         self._until_detection = 0
         self._scene_begins = True
 
-    def _detect(self, image: Image, seconds: float) -> None:
+    def _detect(self, image: Image, seconds: float, every: int) -> None:
         """Faces anywhere. Those that the detector misses are looked for once more where they are expected."""
         pairs, missed, new = self._tracker.assign(self._detector.detect(image), seconds=seconds)
         found = self._look_for(missed, image, seconds, taken=[*(face for _, face in pairs), *new])
         self._tracker.update([*pairs, *found], seconds=seconds, new=new)
-        self._until_detection = self._settings.tracker.detect_every - 1
+        self._until_detection = every - 1
 
     def _follow(self, image: Image, seconds: float) -> bool:
         """Faces where they are expected. False, and nothing done, when one that was just there is not."""
@@ -128,32 +139,52 @@ class Router:
         found = self._detector.detect_at(image, [track.expected(seconds) for track in tracks])
         return self._tracker.settle(zip(tracks, found, strict=True), seconds=seconds, taken=taken)
 
-    def _gate(self, image: Image, seconds: float) -> tuple[Route, ...]:
+    def _gate(self, image: Image, seconds: float, most: int | None) -> tuple[Route, ...]:
         faces = self._tracker.faces
         self._shown = frozenset(face.track_id for face in faces)
         alive = {track.id for track in self._tracker.tracks}
         self._memories = {key: memory for key, memory in self._memories.items() if key in alive}
-        seen = [self._route(image, face, seconds) for face in faces]
+        decided = self._spare([self._decide(image, face, seconds) for face in faces], most)
+        seen = [self._present(route, seconds) for route in decided]
         return (*seen, *self._left(faces, seconds), *self._lost(seconds))
 
-    def _route(self, image: Image, face: Face, seconds: float) -> Route:
+    def _decide(self, image: Image, face: Face, seconds: float) -> Route:
+        """The lane that the gate gives a face."""
         memory = self._memories.setdefault(face.track_id, _Memory(self._settings.presence))
         measured = Traits(face.box.width, sharpness(image, face.box, face.landmarks))
         traits = memory.traits.update(measured, seconds=seconds)
-        lane, reason = decide(traits, self._settings.gate, memory.lane)
-        memory.lane = lane
-        restored = lane in RESTORED
-        presence = memory.presence.update(restored=restored, seconds=seconds, at_once=self._scene_begins)
-        route = Route(face, traits, lane, reason, presence if restored else 1.0)
-        if restored:
-            memory.restored = route
-        return route
+        memory.lane, reason = decide(traits, self._settings.gate, memory.lane)
+        return Route(face, traits, memory.lane, reason)
+
+    def _spare(self, routes: Sequence[Route], most: int | None) -> Sequence[Route]:
+        """The routes with no more than `most` on restoring lanes."""
+        restored = [route for route in routes if route.lane in RESTORED]
+        if most is None or len(restored) <= most:
+            return routes
+        spared = {id(route) for route in sorted(restored, key=self._claim, reverse=True)[most:]}
+        return [replace(route, lane=Lane.SKIP, reason="spared") if id(route) in spared else route for route in routes]
+
+    def _claim(self, route: Route) -> float:
+        """What speaks for restoring a face where not all can be; who has the place keeps it against the slightly
+        wider, or two faces of one width would flicker."""
+        favour = _FAVOUR if self._memories[route.face.track_id].is_restored else 1.0
+        return route.traits.width_px * favour
+
+    def _present(self, route: Route, seconds: float) -> Route:
+        """The route with how present its restoration is by now."""
+        memory = self._memories[route.face.track_id]
+        memory.is_restored = route.lane in RESTORED
+        if not memory.is_restored:
+            return route
+        presence = memory.presence.update(restored=True, seconds=seconds, at_once=self._scene_begins)
+        memory.restored = replace(route, presence=presence)
+        return memory.restored
 
     def _left(self, faces: Sequence[Face], seconds: float) -> Iterator[Route]:
         """What is left of the restoration of those `faces` that took another lane."""
         for face in faces:
             memory = self._memories[face.track_id]
-            if memory.lane not in RESTORED:
+            if not memory.is_restored:
                 yield from memory.fade(face, seconds, reason="fading")
 
     def _lost(self, seconds: float) -> Iterator[Route]:

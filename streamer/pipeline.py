@@ -13,6 +13,7 @@ from blending.patch import Patch
 from routing.router import Routing
 from routing.types import Lane
 from streamer.color import detection_rgb, paste_delta, to_rgb
+from streamer.effort import FULL, Effort
 from streamer.frame import Frame, FrameReport, Plane
 from streamer.media.overlay import draw_overlay
 from streamer.restoring import FaceRestorer, LaneWork
@@ -24,7 +25,9 @@ Planes = tuple[Plane, Plane, Plane]
 class Routes(Protocol):
     """Finds faces and puts each on its lane; `Router` is the one in use."""
 
-    def route(self, image: Plane, *, seconds: float) -> Routing: ...
+    def route(
+        self, image: Plane, *, seconds: float, most: int | None = None, detect_every: int | None = None
+    ) -> Routing: ...
 
 
 class PlaneUpscaler(Protocol):
@@ -54,6 +57,7 @@ class Pipeline:
     in the router.
 
     `lanes`: the work for each lane that is restored; faces on other lanes stay as the background has them.
+    `light_blender`: the cheap one, for frames on which less is to be spent; without it `blender` takes those too.
     `keep_baseline`: also hand out the frame as it was before any face was laid on. `overlay`: draw what was decided.
     """
 
@@ -65,6 +69,7 @@ class Pipeline:
         blender: Blender,
         *,
         scale: int,
+        light_blender: Blender | None = None,
         keep_baseline: bool = False,
         overlay: bool = False,
     ) -> None:
@@ -72,22 +77,29 @@ class Pipeline:
         self._restorer = FaceRestorer(lanes, scale=scale)
         self._upscaler = upscaler
         self._blender = blender
+        self._light_blender = light_blender or blender
         self._scale = scale
         self._keep_baseline = keep_baseline
         self._overlay = overlay
 
-    def process(self, frame: Frame) -> Processed:
+    def process(self, frame: Frame, effort: Effort = FULL) -> Processed:
         watch = Stopwatch()
         image = detection_rgb(frame.planes)
         watch.lap("detect.rgb")
-        routing = self._router.route(image, seconds=float(frame.pts * frame.time_base))
+        routing = self._router.route(
+            image,
+            seconds=float(frame.pts * frame.time_base),
+            most=effort.faces,
+            detect_every=effort.detect_every,
+        )
         watch.lap("route")
         restored = self._restorer.restore(frame, routing.routes, watch)
         halved = self._upscaler.degraded
         canvas = self._upscale(frame)
         watch.lap("background")
         baseline = _framed(frame, canvas) if self._keep_baseline else None
-        result = self._compose(frame, canvas, restored.patches)
+        blender = self._light_blender if effort.light_blending else self._blender
+        result = self._compose(frame, canvas, restored.patches, blender)
         watch.lap("blend")
         if self._overlay:
             result = draw_overlay(result, routing.routes, scale=self._scale)
@@ -110,22 +122,22 @@ class Pipeline:
             self._upscaler.upscale_chroma(frame.v, luma_size=size),
         )
 
-    def _compose(self, frame: Frame, canvas: Planes, patches: Sequence[Patch]) -> Frame:
+    def _compose(self, frame: Frame, canvas: Planes, patches: Sequence[Patch], blender: Blender) -> Frame:
         height, width = canvas[0].shape
         places = regions(patches, width=width, height=height)
         # At scale 1 the canvas is the frame itself, and a baseline shares it: paste into a copy then.
         if places and (self._keep_baseline or canvas[0] is frame.y):
             canvas = (canvas[0].copy(), canvas[1].copy(), canvas[2].copy())
         for place in places:
-            self._blend(frame, canvas, patches, place)
+            _blend(frame, canvas, [patches[i] for i in place.patches], place, blender)
         return _framed(frame, canvas)
 
-    def _blend(self, frame: Frame, canvas: Planes, patches: Sequence[Patch], place: Region) -> None:
-        area = (place.x0, place.y0, place.x1, place.y1)
-        before = to_rgb(canvas, frame.color, area)
-        mine = [patches[i].shifted(-place.x0, -place.y0) for i in place.patches]
-        after = self._blender.blend(before, mine)
-        paste_delta(canvas, frame.color, area, before=before, after=after)
+
+def _blend(frame: Frame, canvas: Planes, patches: Sequence[Patch], place: Region, blender: Blender) -> None:
+    area = (place.x0, place.y0, place.x1, place.y1)
+    before = to_rgb(canvas, frame.color, area)
+    after = blender.blend(before, [patch.shifted(-place.x0, -place.y0) for patch in patches])
+    paste_delta(canvas, frame.color, area, before=before, after=after)
 
 
 def _framed(frame: Frame, canvas: Planes) -> Frame:

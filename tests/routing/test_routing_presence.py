@@ -133,3 +133,43 @@ def test_no_fading_where_none_is_wanted() -> None:
     assert presence.update(restored=False, seconds=5.0) == 0.0
     with pytest.raises(ValueError, match="fade_in_seconds"):
         PresenceSettings(fade_in_seconds=-1.0)
+
+
+def spared(script: Sequence[Sequence[Detection]], most: Sequence[int | None]) -> list[Routing]:
+    settings = RoutingSettings(
+        tracker=TrackerSettings(detect_every=1), gate=GateSettings(sharpness=0.0), presence=SETTINGS
+    )
+    router = Router(Script(script), settings)
+    image = np.full((360, 640, 3), 90, np.uint8)
+    return [router.route(image, seconds=i * PERIOD, most=limit) for i, limit in enumerate(most)]
+
+
+def restoring(routing: Routing) -> dict[int, float]:
+    return {route.face.track_id: route.presence for route in routing.routes if route.lane is not Lane.SKIP}
+
+
+def test_where_not_all_can_be_restored_the_widest_are_and_the_others_fade() -> None:
+    found = spared([[face(100, 60), face(300, 90), face(500, 75)]] * 5, [None, 2, 2, 2, 2])
+    assert restoring(found[0]) == {0: 1.0, 1: 1.0, 2: 1.0}
+    assert restoring(found[1])[0] < 1.0
+    assert restoring(found[-1]) == {1: 1.0, 2: 1.0}
+    assert [route.reason for route in found[-1].routes if route.lane is Lane.SKIP] == ["spared"]
+
+
+def test_who_is_restored_keeps_the_place_against_the_slightly_wider_only() -> None:
+    script = [
+        [face(100, 70), face(300, 60)],
+        *[[face(100, 70), face(300, 80)]] * 4,
+        *[[face(100, 70), face(300, 140)]] * 8,
+    ]
+    found = spared(script, [1] * len(script))
+    assert [max(restoring(routing), key=restoring(routing).__getitem__) for routing in found[:5]] == [0] * 5
+    assert restoring(found[-1]) == {1: 1.0}
+
+
+def test_faces_that_were_spared_come_back_when_there_is_time() -> None:
+    found = spared([[face(100), face(300, 90)]] * 12, [0, 0, *[None] * 10])
+    assert restoring(found[1]) == {}
+    levels = [restoring(routing).get(1, 0.0) for routing in found[2:]]
+    assert levels == sorted(levels)
+    assert levels[-1] == 1.0

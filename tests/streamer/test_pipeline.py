@@ -14,12 +14,14 @@ import pytest
 
 from blending import align
 from blending.blender import BlendSettings, make_blender
+from blending.patch import Patch
 from experts.background import BackgroundSettings, make_upscaler
 from experts.contract import ExpertError, ExpertInfo
 from experts.resize import ResizeExpert
 from routing.router import Routing
 from routing.types import Box, Face, Lane, Route, Traits
 from streamer.color import ColorSpec, from_rgb
+from streamer.effort import Effort
 from streamer.frame import Frame
 from streamer.pipeline import Pipeline
 from streamer.restoring import LaneWork, aligned_crop
@@ -33,8 +35,12 @@ class FixedRoutes:
 
     def __init__(self, routes: Sequence[Route]) -> None:
         self._routes = tuple(routes)
+        self.asked: list[tuple[int | None, int | None]] = []
 
-    def route(self, image: Image, *, seconds: float) -> Routing:
+    def route(
+        self, image: Image, *, seconds: float, most: int | None = None, detect_every: int | None = None
+    ) -> Routing:
+        self.asked.append((most, detect_every))
         return Routing(self._routes, {"detect": 0.0})
 
 
@@ -213,3 +219,27 @@ def test_presence_is_the_share_that_is_laid_on() -> None:
     assert (done.frame.y.astype(float) - done.baseline.y)[middle].mean() == pytest.approx(whole / 2, abs=1.5)
     assert np.array_equal(gone.frame.y, done.baseline.y)
     assert expert.batches == []
+
+
+class CountingBlender:
+    """A real blender, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self._blender = make_blender(BlendSettings("feather"))
+        self.calls = 0
+
+    def blend(self, background: Image, patches: Sequence[Patch]) -> Image:
+        self.calls += 1
+        return self._blender.blend(background, patches)
+
+
+def test_less_is_spent_on_a_frame_that_asks_for_it() -> None:
+    routes, full, light = FixedRoutes([route_at(160, 120, 60, Lane.TRANSFORMER)]), CountingBlender(), CountingBlender()
+    lanes = {Lane.TRANSFORMER: LaneWork(Whitener())}
+    upscaler = make_upscaler(BackgroundSettings(), 2)
+    pipeline = Pipeline(routes, lanes, upscaler, full, light_blender=light, scale=2)
+    pipeline.process(picture())
+    assert (full.calls, light.calls) == (1, 0)
+    pipeline.process(picture(), Effort("less", faces=3, detect_every=9, light_blending=True))
+    assert (full.calls, light.calls) == (1, 1)
+    assert routes.asked == [(None, None), (3, 9)]
