@@ -1,0 +1,338 @@
+"""What one stream tells of itself: for Prometheus, and for the status that the page shows."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Lock
+
+from routing.types import Lane
+from streamer.effort import LADDER
+from streamer.frame import FrameReport
+from streamer.live.families import Children, Families
+from streamer.live.ports import Cause, SourceState, SourceStatus
+from streamer.live.recent import Recent
+
+Clock = Callable[[], float]
+
+DROP_REASONS = (
+    "superseded",  # a newer frame came before work began
+    "late",  # too old before work began
+    "encoder_busy",
+    "catching_up",  # the source skipped to newer ones
+    "undecodable",
+    "no_key_frame",
+)
+SLOW_VIEWER = "slow_viewer"
+STEPS = {effort.name: step for step, effort in enumerate(LADDER)}
+LONGEST_GLASS_SECONDS = 60.0
+FACES_SECONDS = 1.0
+MOST_REPORTS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class MeterSnapshot:
+    """A stream's figures now. Rates, times and the bitrate are of the last 5 s, None where there was nothing to
+    measure; what counts (`drops`, `viewer_drops`, `mended`, `reconnects`) counts from the stream's beginning.
+
+    `latency_*`: milliseconds from capture, or arrival, to the hand-over to viewers; `glass_p50_ms` to being shown, as
+    viewers' pages measure it; `stages_ms`: medians. `faces`: how many a frame has on each lane, the mean of the last
+    second, rounded. `bitrate_kbps`: of what one viewer gets. `effort_level`: steps down the ladder, of `effort_of`.
+    """
+
+    fps_in: float | None
+    fps_out: float | None
+    latency_p50_ms: float | None
+    latency_p95_ms: float | None
+    glass_p50_ms: float | None
+    stages_ms: Mapping[str, float]
+    drops: Mapping[str, int]
+    viewer_drops: int
+    faces: Mapping[str, int]
+    bitrate_kbps: float | None
+    effort: str
+    effort_level: int
+    effort_of: int
+    reconnects: int
+    mended: Mapping[str, int]
+    viewers: int
+
+
+class StreamMeter:
+    """Counts for one stream. Every method but `snapshot` and `close` costs microseconds and may be called on any
+    thread; after `close` they do nothing. Made by `LiveMetrics.stream`.
+
+    `clock`: monotonic seconds. `on_close`: called once, at the first `close`.
+    """
+
+    def __init__(
+        self,
+        families: Families,
+        name: str,
+        *,
+        clock: Clock = time.monotonic,
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
+        self._families = families
+        self._name = name
+        self._clock = clock
+        self._on_close = on_close
+        self._lock = Lock()
+        self._closed = False
+        self._recent = _RecentFigures()
+        self._tally = _Tally()
+        self._series = _Series(families, name)
+        self._series.rate_in.set_function(lambda: self._now(self._recent.frames_in.rate))
+        self._series.rate_out.set_function(lambda: self._now(self._recent.rate_out))
+        self._series.frame_age.set_function(lambda: self._now(self._recent.frame_age))
+
+    def frame_in(self) -> None:
+        """A decoded frame came from the source."""
+        with self._lock:
+            if not self._closed:
+                self._series.frames_in.inc()
+                self._recent.frames_in.add(self._clock())
+
+    def dropped(self, reason: str, count: int = 1) -> None:
+        """Frames of the source will never be shown; `reason`: one of `DROP_REASONS`."""
+        with self._lock:
+            if not self._closed:
+                self._series.frames_dropped[(reason,)].inc(count)
+                self._tally.drops[reason] += count
+
+    def viewer_dropped(self, count: int = 1, *, reason: str = SLOW_VIEWER) -> None:
+        """One viewer did not get pictures that others may have got."""
+        with self._lock:
+            if not self._closed:
+                self._series.viewer_frames_dropped[(reason,)].inc(count)
+                self._tally.viewer_drops += count
+
+    def mended(self, what: str, count: int = 1) -> None:
+        """Something of the source was put right; `what`: one of a few fixed words."""
+        with self._lock:
+            if not self._closed:
+                self._series.mended[(what,)].inc(count)
+                self._tally.mended[what] += count
+
+    def stage(self, name: str, seconds: float) -> None:
+        """One frame spent so long in a stage outside the pipeline: "queue", "decode", "encode"."""
+        with self._lock:
+            if not self._closed:
+                self._add_stage(name, seconds, self._clock())
+
+    def report(self, report: FrameReport) -> None:
+        """A frame went through the pipeline."""
+        with self._lock:
+            if self._closed:
+                return
+            now = self._clock()
+            for name, seconds in report.stage_seconds.items():
+                self._add_stage(name, seconds, now)
+            for lane, size in report.batches.items():
+                self._series.batches[(lane,)].observe(size)
+            for reason in report.degraded:
+                self._series.degraded[(reason,)].inc()
+            # What is left of a restoration that has ended is no further face.
+            lanes = [self._add_face(route.lane, route.reason) for route in report.routes if not route.fading]
+            self._recent.lanes.append((now, Counter(lanes)))
+
+    def _add_face(self, lane: Lane, reason: str) -> str:
+        self._series.faces[(lane.value, reason)].inc()
+        return lane.value
+
+    def _add_stage(self, name: str, seconds: float, now: float) -> None:
+        self._series.stage[(name,)].observe(seconds)
+        self._recent.stage(name).add(now, seconds)
+
+    def effort(self, name: str) -> None:
+        """From now on frames get this effort. Raises KeyError where `name` is not of `streamer.effort.LADDER`."""
+        level = STEPS[name]
+        with self._lock:
+            if not self._closed:
+                self._series.effort.set(level)
+                self._tally.effort = name
+
+    def frame_out(self, *, latency_seconds: float, size_bytes: int, rendition: str = "enhanced") -> None:
+        """A coded picture was handed over to the viewers of a rendition, so long after its capture."""
+        with self._lock:
+            if self._closed:
+                return
+            self._series.frames_out[(rendition,)].inc()
+            self._series.picture_bytes[(rendition,)].inc(size_bytes)
+            self._series.latency.observe(latency_seconds)
+            self._recent.out(self._clock(), latency_seconds, size_bytes, rendition)
+
+    def sound_out(self, size_bytes: int) -> None:
+        """A packet of sound was handed over to viewers."""
+        with self._lock:
+            if not self._closed:
+                self._series.sound_bytes.inc(size_bytes)
+                self._recent.sound.add(self._clock(), size_bytes)
+
+    def source(self, status: SourceStatus) -> None:
+        """The source stands so."""
+        with self._lock:
+            if self._closed:
+                return
+            for state in SourceState:
+                self._series.source_state[(state.value,)].set(state is status.state)
+            if status.cause is not Cause.NONE:
+                self._tally.cause = status.cause
+
+    def reconnected(self) -> None:
+        """The source is back; counted under the cause that `source` told last."""
+        with self._lock:
+            if not self._closed:
+                self._series.reconnects[(self._tally.cause.value,)].inc()
+                self._tally.reconnects += 1
+
+    def viewers(self, count: int) -> None:
+        """So many viewers are connected."""
+        with self._lock:
+            if not self._closed:
+                self._series.viewers.set(count)
+                self._tally.viewers = count
+
+    def glass(self, seconds: float) -> None:
+        """A viewer's page says that a picture was shown so long after its capture. What can't be (a page may say
+        anything: below 0, above a minute, not a number) is left out."""
+        with self._lock:
+            if not self._closed and 0.0 <= seconds <= LONGEST_GLASS_SECONDS:
+                self._series.glass.observe(seconds)
+                self._recent.glass.add(self._clock(), seconds)
+
+    def snapshot(self) -> MeterSnapshot:
+        """The figures now."""
+        with self._lock:
+            return _snapshot(self._recent, self._tally, self._clock())
+
+    def close(self) -> None:
+        """The stream is gone, and so are its series; may be called twice."""
+        with self._lock:
+            closed, self._closed = self._closed, True
+        if not closed:
+            self._families.forget(self._name)
+            if self._on_close is not None:
+                self._on_close()
+
+    def _now(self, figure: Callable[[float], float | None]) -> float:
+        with self._lock:
+            value = figure(self._clock())
+        return float("nan") if value is None else value
+
+
+class _Series:
+    """The stream's series; those whose labels are known from the start begin at 0, so that no first rise is lost."""
+
+    def __init__(self, families: Families, name: str) -> None:
+        self.frames_in = families.frames_in.labels(name)
+        self.rate_in = families.rate_in.labels(name)
+        self.rate_out = families.rate_out.labels(name)
+        self.latency = families.latency.labels(name)
+        self.frame_age = families.frame_age.labels(name)
+        self.glass = families.glass.labels(name)
+        self.sound_bytes = families.sound_bytes.labels(name)
+        self.effort = families.effort.labels(name)
+        self.viewers = families.viewers.labels(name)
+        self.frames_out = Children(families.frames_out, name)
+        self.picture_bytes = Children(families.picture_bytes, name)
+        self.frames_dropped = Children(families.frames_dropped, name)
+        self.viewer_frames_dropped = Children(families.viewer_frames_dropped, name)
+        self.mended = Children(families.mended, name)
+        self.stage = Children(families.stage, name)
+        self.faces = Children(families.faces, name)
+        self.batches = Children(families.batches, name)
+        self.degraded = Children(families.degraded, name)
+        self.source_state = Children(families.source_state, name)
+        self.reconnects = Children(families.reconnects, name)
+        self._begin()
+
+    def _begin(self) -> None:
+        for reason in DROP_REASONS:
+            self.frames_dropped[(reason,)].inc(0)
+        self.viewer_frames_dropped[(SLOW_VIEWER,)].inc(0)
+        self.frames_out[("enhanced",)].inc(0)
+        for cause in Cause:
+            self.reconnects[(cause.value,)].inc(0)
+
+
+class _Tally:
+    def __init__(self) -> None:
+        self.drops: Counter[str] = Counter()
+        self.viewer_drops = 0
+        self.mended: Counter[str] = Counter()
+        self.effort = LADDER[0].name
+        self.cause = Cause.NONE
+        self.reconnects = 0
+        self.viewers = 0
+
+
+class _RecentFigures:
+    def __init__(self) -> None:
+        self.frames_in = Recent()
+        self.latency = Recent()
+        self.glass = Recent()
+        self.sound = Recent()
+        self.stages: dict[str, Recent] = {}
+        self.renditions: dict[str, Recent] = {}
+        self.lanes: deque[tuple[float, Counter[str]]] = deque(maxlen=MOST_REPORTS)
+        self._captured_at: float | None = None
+
+    def stage(self, name: str) -> Recent:
+        return self.stages.setdefault(name, Recent())
+
+    def out(self, now: float, latency_seconds: float, size_bytes: int, rendition: str) -> None:
+        self.latency.add(now, latency_seconds)
+        self.renditions.setdefault(rendition, Recent()).add(now, size_bytes)
+        self._captured_at = max(self._captured_at or 0.0, now - latency_seconds)
+
+    def frame_age(self, now: float) -> float | None:
+        return None if self._captured_at is None else now - self._captured_at
+
+    def rate_out(self, now: float) -> float | None:
+        """Renditions are made of the same frames: the one with the most pictures tells the rate."""
+        rates = [recent.rate(now) for recent in self.renditions.values()]
+        return max((rate for rate in rates if rate is not None), default=None)
+
+    def bitrate_kbps(self, now: float) -> float | None:
+        flows = [recent.flow(now) for recent in self.renditions.values()]
+        picture = max((flow for flow in flows if flow is not None), default=None)
+        return None if picture is None else (picture + (self.sound.flow(now) or 0.0)) * 8 / 1000
+
+    def faces(self, now: float) -> dict[str, int]:
+        frames = [lanes for at, lanes in self.lanes if at > now - FACES_SECONDS]
+        total = sum(frames, Counter[str]())
+        return {lane.value: round(total[lane.value] / max(len(frames), 1)) for lane in Lane}
+
+    def stages_ms(self, now: float) -> dict[str, float]:
+        medians = {name: recent.quantiles(now, 0.5) for name, recent in self.stages.items()}
+        return {name: 1000 * found[0] for name, found in medians.items() if found is not None}
+
+
+def _snapshot(recent: _RecentFigures, tally: _Tally, now: float) -> MeterSnapshot:
+    p50, p95 = _milliseconds(recent.latency, now, 0.5, 0.95)
+    return MeterSnapshot(
+        fps_in=recent.frames_in.rate(now),
+        fps_out=recent.rate_out(now),
+        latency_p50_ms=p50,
+        latency_p95_ms=p95,
+        glass_p50_ms=_milliseconds(recent.glass, now, 0.5)[0],
+        stages_ms=recent.stages_ms(now),
+        drops=dict(tally.drops),
+        viewer_drops=tally.viewer_drops,
+        faces=recent.faces(now),
+        bitrate_kbps=recent.bitrate_kbps(now),
+        effort=tally.effort,
+        effort_level=STEPS[tally.effort],
+        effort_of=len(LADDER) - 1,
+        reconnects=tally.reconnects,
+        mended=dict(tally.mended),
+        viewers=tally.viewers,
+    )
+
+
+def _milliseconds(recent: Recent, now: float, *shares: float) -> tuple[float | None, ...]:
+    found = recent.quantiles(now, *shares)
+    return (None,) * len(shares) if found is None else tuple(1000 * seconds for seconds in found)
