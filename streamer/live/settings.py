@@ -14,11 +14,11 @@ class LiveSettings:
     frame older than that is dropped before any work on it. `without_viewers`: enhance also while nobody watches, for
     the metrics' sake. `wait_seconds`: with no new picture for so long, the stream says that it waits.
 
-    `bitrate_kbps`: of a stream's picture, 0 for what suits its size and rate. `preset`: x264's. `key_seconds`: from one key frame
-    to the next at most; a viewer who comes or lost one gets one sooner.
+    `bitrate_kbps`: of a stream's picture, 0 for what suits its size and rate. `preset`: x264's. `key_seconds`: from one
+    key frame to the next at most; a viewer who comes or lost one gets one sooner.
 
-    `max_streams`; `max_viewers`: of one stream. `publish`: whether publishers may make streams. `linger_seconds`: a stream
-    that a publisher made is removed so long after the publisher left.
+    `max_streams`; `max_viewers`: of one stream. `publish`: whether publishers may make streams. `linger_seconds`: a
+    stream that a publisher made is removed so long after the publisher left.
 
     Raises ValueError where a value makes no sense.
     """
