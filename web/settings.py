@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def _hidden(secret: str) -> str:
+    return "***" if secret else ""
+
+
+# Whoever lists settings finds here how a secret one is told; nobody prints it by accident either.
+_TOLD: Mapping[str, Any] = {"told_as": _hidden}
 
 
 @dataclass(frozen=True, slots=True)
 class WebSettings:
-    """`host`, `port`: where the server listens. `token`: who comes must show it; empty for none. `open_to_all`: listen on
-    other addresses than loopback without a token. `host_names`: further names, apart from `host` and loopback's, that a
-    request may call this server by, with commas between.
+    """`host`, `port`: where the server listens. `token`: who comes must show it; empty for none. `open_to_all`: listen
+    on other addresses than loopback without a token. `host_names`: further names, apart from `host` and loopback's,
+    that a request may call this server by, with commas between.
 
     `stun`, `turn`: addresses (`stun:...`, `turn:...`) of servers that help through networks, empty for none;
     `turn_user`, `turn_password`. `gather_seconds`: the longest that finding addresses of one's own may take.
-    `idle_seconds`: a peer that has been silent so long is gone. `max_body_bytes`: of a request. Raises ValueError where a value
-    makes no sense.
+    `idle_seconds`: a peer that has been silent so long is gone. `max_body_bytes`: of a request. Raises ValueError where
+    a value makes no sense.
     """
 
     host: str = "127.0.0.1"
     port: int = 8080
-    token: str = ""
+    token: str = field(default="", repr=False, metadata=_TOLD)
     open_to_all: bool = False
     host_names: str = ""
     stun: str = ""
     turn: str = ""
     turn_user: str = ""
-    turn_password: str = ""
+    turn_password: str = field(default="", repr=False, metadata=_TOLD)
     gather_seconds: float = 2.0
     idle_seconds: float = 10.0
     max_body_bytes: int = 65536

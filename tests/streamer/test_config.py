@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from streamer.config import Settings, load_settings
+from streamer.config import Settings, StreamEntry, load_settings
 from streamer.errors import UsageError
 from streamer.settings_tree import table_of
+from web.settings import WebSettings
 
 CONFIG = Path(__file__).parents[2] / "config.toml"
 
@@ -61,3 +62,44 @@ def test_a_missing_file_and_an_unknown_variable_are_refused(tmp_path: Path) -> N
         load_settings(tmp_path / "none.toml", environment={}, overrides={})
     with pytest.raises(UsageError, match=r"unknown setting 'ouput': did you mean 'output'\?"):
         load_settings(None, environment={"FACELANE_OUPUT__CODEC": "vp9"}, overrides={})
+
+
+def test_a_message_says_where_the_wrong_value_was_given(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('[output]\nquality = 60\ncodec = "h264"\n', encoding="utf-8")
+    words: list[tuple[dict[str, str], dict[str, object], str]] = [
+        ({}, {}, rf"quality 60 is outside .* \(in {file}\)"),
+        ({"FACELANE_OUTPUT__QUALITY": "61"}, {}, rf"quality 61 .* \(in FACELANE_OUTPUT__QUALITY, in {file}\)"),
+        ({"FACELANE_OUTPUT__QUALITY": "1"}, {"output": {"quality": 62}}, rf"62 .* \(by --quality, in {file}\)"),
+        ({"FACELANE_STREAMS__0__NAME": "a"}, {}, r"0: source is missing \(in FACELANE_STREAMS__0__NAME\)"),
+        ({"FACELANE_OUTPUT__QUALITY": "x"}, {}, r"'x' is not a whole number \(in FACELANE_OUTPUT__QUALITY\)"),
+        ({"FACELANE_OUTPUT__QUALITY": "1", "FACELANE_SCALE": "3"}, {}, r"3 is not .* \(in FACELANE_SCALE\)"),
+        ({"FACELANE_SCALE": "3"}, {"scale": 5}, r"5 is not one of 1, 2, 4 \(on the command line\)"),
+    ]
+    for environment, overrides, message in words:
+        with pytest.raises(UsageError, match=message) as caught:
+            load_settings(file, environment=environment, overrides=overrides, flags={"output.quality": "--quality"})
+        assert "\n" not in str(caught.value)
+
+
+def test_streams_come_from_the_file_and_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('[[streams]]\nname = "a"\nsource = "rtsp://x/a"\n', encoding="utf-8")
+    environment = {
+        "FACELANE_STREAMS__0__SOURCE": "rtsp://y/a",
+        "FACELANE_STREAMS__1__NAME": "b",
+        "FACELANE_STREAMS__1__SOURCE": "rtsp://x/b",
+    }
+    settings = load_settings(file, environment=environment, overrides={})
+    assert settings.streams == (StreamEntry("a", "rtsp://y/a"), StreamEntry("b", "rtsp://x/b"))
+
+
+def test_no_secret_is_ever_told() -> None:
+    entry = StreamEntry("door", "rtsp://user:sesame@camera.lan/main")
+    settings = Settings(streams=(entry,), web=WebSettings(token="sesame", turn_password="sesame"))
+    assert "sesame" not in str(table_of(settings))
+    assert "sesame" not in repr(settings)
+    assert "camera.lan/main" in str(table_of(settings))
+    with pytest.raises(UsageError) as caught:
+        load_settings(None, environment={}, overrides={"streams": [{"name": "a", "source": ["//u:sesame@x"]}]})
+    assert "sesame" not in str(caught.value)

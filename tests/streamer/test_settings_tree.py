@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from streamer.errors import UsageError
-from streamer.settings_tree import build, merge, parse_word, table_of
+from streamer.settings_tree import TOLD_AS, SettingError, build, merge, parse_word, table_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,18 @@ class Inner:
     def __post_init__(self) -> None:
         if self.crf < 0:
             raise ValueError(f"crf is {self.crf}: give 0 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    name: str
+    key: str = field(default="", metadata={TOLD_AS: lambda key: "***" if key else ""})
+    inner: Inner = field(default_factory=Inner)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    entries: tuple[Entry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +106,57 @@ def test_a_word_that_does_not_fit_is_named(path: list[str], word: str, message: 
 
 def test_merge_lays_tables_over_each_other() -> None:
     assert merge({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 9}, "e": 4}) == {"a": {"b": 9, "c": 2}, "d": 3, "e": 4}
+
+
+def test_a_list_of_tables_is_a_tuple_of_dataclasses() -> None:
+    table = {"entries": [{"name": "a"}, {"name": "b", "inner": {"crf": 3}}]}
+    settings = build(Listing, table)
+    assert settings == Listing((Entry("a"), Entry("b", inner=Inner(crf=3))))
+    assert build(Listing, table_of(settings)) == settings
+    assert build(Listing, {"entries": []}) == Listing()
+
+
+def test_entries_have_numbers_for_the_environment_and_for_merging() -> None:
+    path = ["entries", "1", "inner", "crf"]
+    assert parse_word(Listing, path, "9") == 9
+    merged = merge({"entries": [{"name": "a"}, {"name": "b"}]}, {"entries": {"1": {"inner": {"crf": 9}}}})
+    more = merge(merged, {"entries": {"2": {"name": "c"}}})
+    assert build(Listing, more) == Listing((Entry("a"), Entry("b", inner=Inner(crf=9)), Entry("c")))
+
+
+@pytest.mark.parametrize(
+    ("table", "message", "keys"),
+    [
+        ({"entries": [{"name": "a"}, {}]}, r"setting entries.1: name is missing", ("entries", "1")),
+        ({"entries": [{"nam": "a"}]}, r"'entries.0.nam': did you mean 'name'\?", ("entries", "0", "nam")),
+        ({"entries": [{"name": 3}]}, r"setting entries.0.name: 3 is not a text", ("entries", "0", "name")),
+        ({"entries": [{"name": "a", "inner": {"crf": -1}}]}, r"entries.0.inner: crf is -1", ("entries", "0", "inner")),
+        ({"entries": {"name": "a"}}, r"entries is a list, from entries.0 on", ("entries", "name")),
+        ({"entries": {"00": {"name": "a"}}}, r"entries is a list", ("entries", "00")),
+        ({"entries": {"0": {"name": "a"}, "2": {"name": "b"}}}, r"entries 0, 2 are there", ("entries",)),
+        ({"entries": 3}, r"setting entries: 3 is not a list of tables", ("entries",)),
+        ({"entries": ["a"]}, r"setting entries.0: a text is not a table", ("entries", "0")),
+    ],
+)
+def test_a_misfit_in_a_list_is_named(table: dict[str, object], message: str, keys: tuple[str, ...]) -> None:
+    with pytest.raises(SettingError, match=message) as caught:
+        build(Listing, table)
+    assert caught.value.keys == keys
+
+
+def test_a_list_in_the_environment_wants_numbers() -> None:
+    with pytest.raises(UsageError, match=r"entries is a list, from entries.0 on"):
+        parse_word(Listing, ["entries", "name"], "a")
+
+
+def test_a_secret_is_not_told() -> None:
+    settings = Listing((Entry("a", key="sesame"), Entry("b")))
+    assert table_of(settings)["entries"] == [
+        {"name": "a", "key": "***", "inner": table_of(Inner())},
+        {"name": "b", "key": "", "inner": table_of(Inner())},
+    ]
+    for wrong in ({"key": ["sesame"]}, {"key": 5353}):
+        with pytest.raises(UsageError, match=r"setting entries.0.key: \*\*\* is not a text") as caught:
+            build(Listing, {"entries": [{"name": "a", **wrong}]})
+        assert "sesame" not in str(caught.value)
+        assert "5353" not in str(caught.value)
