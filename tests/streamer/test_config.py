@@ -71,7 +71,11 @@ def test_a_message_says_where_the_wrong_value_was_given(tmp_path: Path) -> None:
         ({}, {}, rf"quality 60 is outside .* \(in {file}\)"),
         ({"FACELANE_OUTPUT__QUALITY": "61"}, {}, rf"quality 61 .* \(in FACELANE_OUTPUT__QUALITY, in {file}\)"),
         ({"FACELANE_OUTPUT__QUALITY": "1"}, {"output": {"quality": 62}}, rf"62 .* \(by --quality, in {file}\)"),
-        ({"FACELANE_STREAMS__0__NAME": "a"}, {}, r"0: source is missing \(in FACELANE_STREAMS__0__NAME\)"),
+        (
+            {"FACELANE_OUTPUT__QUALITY": "1", "FACELANE_STREAMS__0__NAME": "a"},
+            {},
+            r"0: source is missing \(in FACELANE_STREAMS__0__NAME\)",
+        ),
         ({"FACELANE_OUTPUT__QUALITY": "x"}, {}, r"'x' is not a whole number \(in FACELANE_OUTPUT__QUALITY\)"),
         ({"FACELANE_OUTPUT__QUALITY": "1", "FACELANE_SCALE": "3"}, {}, r"3 is not .* \(in FACELANE_SCALE\)"),
         ({"FACELANE_SCALE": "3"}, {"scale": 5}, r"5 is not one of 1, 2, 4 \(on the command line\)"),
