@@ -78,7 +78,11 @@ def test_a_message_says_where_the_wrong_value_was_given(tmp_path: Path) -> None:
         ),
         ({"FACELANE_OUTPUT__QUALITY": "x"}, {}, r"'x' is not a whole number \(in FACELANE_OUTPUT__QUALITY\)"),
         ({"FACELANE_OUTPUT__QUALITY": "1", "FACELANE_SCALE": "3"}, {}, r"3 is not .* \(in FACELANE_SCALE\)"),
-        ({"FACELANE_SCALE": "3"}, {"scale": 5}, r"5 is not one of 1, 2, 4 \(on the command line\)"),
+        (
+            {"FACELANE_OUTPUT__QUALITY": "1", "FACELANE_SCALE": "3"},
+            {"scale": 5},
+            r"5 is not one of 1, 2, 4 \(on the command line\)",
+        ),
     ]
     for environment, overrides, message in words:
         with pytest.raises(UsageError, match=message) as caught:
