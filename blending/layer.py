@@ -44,7 +44,7 @@ class Layer:
     fade: Planes
 
     def picture(self, image: Image) -> Image:
-        """`image`, (N, N) or (N, N, 3) uint8 in patch pixels, as it lies in the rectangle."""
+        """`image`, (N, N) or (N, N, C) uint8 in patch pixels, as it lies in the rectangle."""
         to_frame, scale = self.patch.to_frame, self.patch.scale
         if scale < _PRESHRINK_BELOW:
             size = max(round(image.shape[0] * scale), 1)
@@ -95,7 +95,7 @@ def _touch(a: Bounds, b: Bounds) -> bool:
 
 def _bilinear(image: Image, to_bounds: Affine, size: tuple[int, int]) -> Image:
     image = np.asarray(cv2.sepFilter2D(image, cv2.CV_8U, _SHARPEN, _SHARPEN), np.uint8)
-    if image.ndim == 2:
+    if image.shape[2:] != (3,):
         return np.asarray(cv2.warpAffine(image, to_bounds, size, borderMode=cv2.BORDER_REPLICATE), np.uint8)
     # OpenCV warps four channels in half the time of three.
     padded = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)

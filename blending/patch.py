@@ -15,8 +15,9 @@ Planes = npt.NDArray[np.float32]
 class Patch:
     """A restored crop to be laid over a background.
 
-    `image`: (N, N, 3) uint8 RGB. `to_frame`: (2, 3) float64, the affine map from patch pixels (x, y), pixel centres at
-    whole numbers, to pixels of the background. `strength`: 0 leaves the background, 1 takes the patch whole.
+    `image`: (N, N, 3) uint8 RGB, or of another kind that the background is of too: (N, N) or (N, N, C). `to_frame`:
+    (2, 3) float64, the affine map from patch pixels (x, y), pixel centres at whole numbers, to pixels of the
+    background. `strength`: 0 leaves the background, 1 takes the patch whole.
     """
 
     image: Image
@@ -25,8 +26,8 @@ class Patch:
 
     def __post_init__(self) -> None:
         shape = self.image.shape
-        if len(shape) != 3 or shape[0] != shape[1] or shape[2] != 3 or self.image.dtype != np.uint8:
-            raise ValueError(f"a patch is (N, N, 3) uint8, not {shape} {self.image.dtype}")
+        if len(shape) not in (2, 3) or shape[0] != shape[1] or shape[2:] > (4,) or self.image.dtype != np.uint8:
+            raise ValueError(f"a patch is (N, N) or (N, N, C) uint8, not {shape} {self.image.dtype}")
         if self.to_frame.shape != (2, 3) or not np.isfinite(self.to_frame).all():
             raise ValueError(f"to_frame is (2, 3) and finite, not {self.to_frame.tolist()}")
         if not self.scale > 0.0:

@@ -29,6 +29,9 @@ _LUMA_WEIGHTS: dict[Matrix, tuple[float, float]] = {
     "bt709": (0.2126, 0.0722),
     "bt2020": (0.2627, 0.0593),
 }
+# Lowest and highest level by `full_range`.
+LEGAL_LUMA: dict[bool, tuple[int, int]] = {False: (16, 235), True: (0, 255)}
+LEGAL_CHROMA: dict[bool, tuple[int, int]] = {False: (16, 240), True: (0, 255)}
 SPACE_TAG: dict[Matrix, int] = {"bt601": 6, "bt709": 1, "bt2020": 9}
 NOT_STATED = 2
 # Fractions of a level that chroma keeps until it has been averaged; the eight that are then summed still fit 16 bits.
@@ -100,29 +103,6 @@ def from_rgb(image: Plane, color: ColorSpec) -> Planes:
     return planes
 
 
-def paste_delta(planes: Planes, color: ColorSpec, region: Region, *, before: Plane, after: Plane) -> None:
-    """Change `planes` in `region` (x0, y0, x1, y1) by what `after` differs from `before`, both (h, w, 3) uint8 RGB.
-
-    Only the difference is converted, so a pixel that did not change keeps its Y, U and V exactly, even outside the
-    gamut of RGB. What changes stays within the legal range, or where it was.
-
-    Raises ValueError where x0 or y0 is odd, the region lies outside, a size differs, or the planes can't be written.
-    """
-    luma, u, v = planes
-    x0, y0, x1, y1 = _checked(region, luma)
-    if before.shape != (y1 - y0, x1 - x0, 3) or after.shape != before.shape:
-        raise ValueError(f"a region of {y1 - y0}x{x1 - x0} needs pictures of it, not {before.shape} and {after.shape}")
-    # A missing last row or column repeats at the picture's edge; inside it, what lies beyond the region did not change.
-    at_edge = y1 == luma.shape[0] or x1 == luma.shape[1]
-    border = cv2.BORDER_REPLICATE if at_edge else cv2.BORDER_CONSTANT
-    delta, *chroma = _yuv(_even(np.subtract(after, before, dtype=np.int16), border), color)
-    _add(luma[y0:y1, x0:x1], delta[: y1 - y0, : x1 - x0], _LEGAL_LUMA[color.full_range])
-    for plane, channel in zip((u, v), chroma, strict=True):
-        reduced = _reduce(channel, repeat_left=x0 == 0)
-        target = plane[y0 // 2 : y0 // 2 + reduced.shape[0], x0 // 2 : x0 // 2 + reduced.shape[1]]
-        _add(target, reduced, _LEGAL_CHROMA[color.full_range])
-
-
 def detection_rgb(planes: Planes) -> Plane:
     """The whole picture as RGB for a detector: fast, not exact.
 
@@ -134,10 +114,6 @@ def detection_rgb(planes: Planes) -> Plane:
     if min(luma.shape) < 2:
         return np.zeros((*luma.shape, 3), np.uint8)
     return _plane(cv2.cvtColor(_as_i420(planes), cv2.COLOR_YUV2RGB_I420))
-
-
-_LEGAL_LUMA: dict[bool, tuple[int, int]] = {False: (16, 235), True: (0, 255)}
-_LEGAL_CHROMA: dict[bool, tuple[int, int]] = {False: (16, 240), True: (0, 255)}
 
 
 def _checked(region: Region, luma: Plane) -> Region:
@@ -200,15 +176,6 @@ def _reduce(chroma: Signed, *, repeat_left: bool) -> Signed:
     sums += np.int16(1 << (_SUM_BITS - 1))
     sums >>= np.int16(_SUM_BITS)
     return sums
-
-
-def _add(target: Plane, delta: Signed, legal: tuple[int, int]) -> None:
-    old = target.astype(np.int16)
-    low, high = np.minimum(old, np.int16(legal[0])), np.maximum(old, np.int16(legal[1]))
-    old += delta
-    np.maximum(old, low, out=old)  # twice as fast as np.clip with bounds for each pixel
-    np.minimum(old, high, out=old)
-    np.copyto(target, old, casting="unsafe")
 
 
 def _as_i420(planes: Planes) -> Plane:

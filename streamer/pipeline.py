@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from blending.blender import Blender
-from blending.compose import Region, regions
+from blending.blender import LIGHT, Blender, make_blender
 from blending.patch import Patch
 from routing.router import Routing
 from routing.types import Lane
-from streamer.color import detection_rgb, paste_delta, to_rgb
+from streamer.color import detection_rgb
+from streamer.compositing import lay_on
 from streamer.effort import FULL, Effort
 from streamer.frame import Frame, FrameReport, Plane
 from streamer.media.overlay import draw_overlay
@@ -57,7 +57,7 @@ class Pipeline:
     in the router.
 
     `lanes`: the work for each lane that is restored; faces on other lanes stay as the background has them.
-    `light_blender`: the cheap one, for frames on which less is to be spent; without it `blender` takes those too.
+    `light_blender`: for frames on which less is to be spent.
     `keep_baseline`: also hand out the frame as it was before any face was laid on. `overlay`: draw what was decided.
     """
 
@@ -77,7 +77,7 @@ class Pipeline:
         self._restorer = FaceRestorer(lanes, scale=scale)
         self._upscaler = upscaler
         self._blender = blender
-        self._light_blender = light_blender or blender
+        self._light_blender = light_blender or make_blender(LIGHT)
         self._scale = scale
         self._keep_baseline = keep_baseline
         self._overlay = overlay
@@ -123,21 +123,11 @@ class Pipeline:
         )
 
     def _compose(self, frame: Frame, canvas: Planes, patches: Sequence[Patch], blender: Blender) -> Frame:
-        height, width = canvas[0].shape
-        places = regions(patches, width=width, height=height)
-        # At scale 1 the canvas is the frame itself, and a baseline shares it: paste into a copy then.
-        if places and (self._keep_baseline or canvas[0] is frame.y):
+        # At scale 1 the canvas is the frame itself, and a baseline shares it: lay on a copy then.
+        if patches and (self._keep_baseline or canvas[0] is frame.y):
             canvas = (canvas[0].copy(), canvas[1].copy(), canvas[2].copy())
-        for place in places:
-            _blend(frame, canvas, [patches[i] for i in place.patches], place, blender)
+        lay_on(canvas, patches, color=frame.color, blender=blender)
         return _framed(frame, canvas)
-
-
-def _blend(frame: Frame, canvas: Planes, patches: Sequence[Patch], place: Region, blender: Blender) -> None:
-    area = (place.x0, place.y0, place.x1, place.y1)
-    before = to_rgb(canvas, frame.color, area)
-    after = blender.blend(before, [patch.shifted(-place.x0, -place.y0) for patch in patches])
-    paste_delta(canvas, frame.color, area, before=before, after=after)
 
 
 def _framed(frame: Frame, canvas: Planes) -> Frame:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from blending.align import compose, scaling
-from blending.blender import BlendingError, BlendSettings, Channels, Method, make_blender
+from blending.blender import LIGHT, BlendingError, BlendSettings, Channels, Method, make_blender
 from blending.mask import face_mask, footprint
 from blending.patch import Image, Patch
 
@@ -288,7 +288,45 @@ def test_settings_that_make_no_sense_are_refused(wrong: dict[str, object], messa
         replace(BlendSettings(), **wrong)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("shape", [(10, 10), (10, 10, 4)])
+@pytest.mark.parametrize("shape", [(10,), (10, 10, 1), (10, 10, 4)])
 def test_a_background_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(BlendingError, match="a background is"):
         make_blender(BlendSettings()).blend(np.zeros(shape, np.uint8), [])
+
+
+def test_a_patch_of_another_kind_than_the_background_is_refused() -> None:
+    patch = Patch(np.zeros((8, 8, 3), np.uint8), placed())
+    with pytest.raises(BlendingError, match="can't be laid on"):
+        make_blender(BlendSettings()).blend(np.zeros((10, 10), np.uint8), [patch])
+
+
+@every_method
+def test_planes_are_blended_as_a_picture_is(method: Method) -> None:
+    """Every method is linear in each channel, so one, two and three of them come out alike."""
+    background, patch = texture(200, 200), Patch(texture(140, 140, seed=1), placed(angle=8, x=40, y=25))
+    blender = make_blender(BlendSettings(method))
+    whole = blender.blend(background, [patch])
+    luma = blender.blend(np.ascontiguousarray(background[..., 0]), [replace(patch, image=patch.image[..., 0].copy())])
+    pair = blender.blend(np.ascontiguousarray(background[..., 1:]), [replace(patch, image=patch.image[..., 1:].copy())])
+    # OpenCV's warp rounds differently where it has fewer channels to do.
+    assert np.abs(np.dstack([luma, pair]).astype(int) - whole).max() <= 2
+    assert np.abs(np.dstack([luma, pair]).astype(int) - whole).mean() < 0.02
+
+
+def test_luma_alone_leaves_color_differences_as_they_are() -> None:
+    background, patch = texture(200, 200)[..., :2].copy(), Patch(texture(140, 140)[..., :2].copy(), placed(x=30, y=30))
+    assert np.array_equal(make_blender(BlendSettings(channels="luma")).blend(background, [patch]), background)
+
+
+def test_the_light_blender_feathers() -> None:
+    """The short way for plain feathering agrees with the long one, which splits the picture into octaves."""
+    background, patch = (
+        texture(200, 200)[..., 0].copy(),
+        Patch(texture(140, 140, seed=1)[..., 0].copy(), placed(x=30, y=30)),
+    )
+    light = make_blender(LIGHT).blend(background, [patch])
+    long = make_blender(replace(LIGHT, color_match=1e-9)).blend(background, [patch])
+    assert np.abs(light.astype(int) - background).max() > 30
+    assert np.abs(light.astype(int) - long).max() <= 6
+    assert np.abs(light.astype(int) - long).mean() < 0.2
+    assert np.array_equal(light[~covered(light.shape, patch)], background[~covered(light.shape, patch)])

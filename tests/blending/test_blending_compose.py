@@ -142,8 +142,9 @@ def test_scale_and_side_are_those_of_the_map() -> None:
 @pytest.mark.parametrize(
     ("image", "to_frame", "strength", "message"),
     [
-        (np.zeros((8, 9, 3), np.uint8), np.eye(2, 3), 1.0, r"a patch is \(N, N, 3\) uint8"),
-        (np.zeros((8, 8, 3), np.float32), np.eye(2, 3), 1.0, r"a patch is \(N, N, 3\) uint8"),
+        (np.zeros((8, 9, 3), np.uint8), np.eye(2, 3), 1.0, r"a patch is \(N, N\) or \(N, N, C\) uint8"),
+        (np.zeros((8, 8, 3), np.float32), np.eye(2, 3), 1.0, r"a patch is \(N, N\) or \(N, N, C\) uint8"),
+        (np.zeros((8, 8, 5), np.uint8), np.eye(2, 3), 1.0, r"a patch is \(N, N\) or \(N, N, C\) uint8"),
         (np.zeros((8, 8, 3), np.uint8), np.eye(3), 1.0, r"to_frame is \(2, 3\)"),
         (np.zeros((8, 8, 3), np.uint8), np.full((2, 3), np.nan), 1.0, "finite"),
         (np.zeros((8, 8, 3), np.uint8), np.zeros((2, 3)), 1.0, "squeezes the patch to nothing"),

@@ -14,7 +14,6 @@ from streamer.color import (
     allocate,
     detection_rgb,
     from_rgb,
-    paste_delta,
     to_rgb,
 )
 from tests.helpers.clips import natural
@@ -140,72 +139,6 @@ def random_planes(height: int, width: int, seed: int = 5) -> Planes:
     for plane in planes:
         plane[:] = np.random.default_rng(seed).integers(0, 256, plane.shape, np.uint8)
     return planes
-
-
-@every_spec
-def test_pasting_no_change_changes_nothing_even_outside_the_gamut(spec: ColorSpec) -> None:
-    planes = random_planes(31, 45)
-    kept = [plane.copy() for plane in planes]
-    region = (4, 6, 45, 31)
-    picture = to_rgb(planes, spec, region)
-    paste_delta(planes, spec, region, before=picture, after=picture.copy())
-    for plane, wanted in zip(planes, kept, strict=True):
-        assert np.array_equal(plane, wanted)
-
-
-@every_spec
-def test_pasting_gives_what_converting_gives_and_leaves_the_rest(spec: ColorSpec) -> None:
-    before = np.rint(natural(60, 80, seed=6, low=60, high=200)).astype(np.uint8)
-    planes = from_rgb(before, spec)
-    kept = [plane.copy() for plane in planes]
-    x0, y0, x1, y1 = region = (16, 10, 50, 44)
-    after = before.copy()
-    change = np.rint(natural(y1 - y0, x1 - x0, seed=7, low=-40, high=40)).astype(int)
-    after[y0:y1, x0:x1] = after[y0:y1, x0:x1] + change
-    paste_delta(planes, spec, region, before=before[y0:y1, x0:x1], after=after[y0:y1, x0:x1])
-    for scale, plane, old, wanted in zip((1, 2, 2), planes, kept, from_rgb(after, spec), strict=True):
-        inside = np.s_[y0 // scale : y1 // scale, x0 // scale : x1 // scale]
-        rest = np.ones(plane.shape, bool)
-        rest[inside] = False
-        assert np.array_equal(plane[rest], old[rest])
-        # The first column of chroma takes part in what lies left of the region, which did not change.
-        settled = np.s_[y0 // scale : y1 // scale, x0 // scale + (scale == 2) : x1 // scale]
-        assert np.abs(plane[settled].astype(int) - wanted[settled]).max() <= 1
-        assert abs((plane[settled].astype(float) - wanted[settled]).mean()) < 0.1
-
-
-@pytest.mark.parametrize("size", [(8, 10), (9, 11)])
-def test_pasting_reaches_every_edge_of_the_picture(size: tuple[int, int]) -> None:
-    spec = ColorSpec("bt601", True)
-    before = np.full((*size, 3), (100, 110, 120), np.uint8)
-    after = np.full((*size, 3), (140, 100, 90), np.uint8)
-    planes = from_rgb(before, spec)
-    paste_delta(planes, spec, whole(planes), before=before, after=after)
-    for plane, wanted in zip(planes, from_rgb(after, spec), strict=True):
-        assert np.ptp(plane) == 0
-        assert abs(int(plane[0, 0]) - int(wanted[0, 0])) <= 1
-
-
-def test_pasting_stays_within_the_legal_range_or_where_it_was() -> None:
-    spec = ColorSpec("bt709", False)
-    planes = np.array([[230, 250, 20, 5]] * 2, np.uint8), np.full((1, 2), 128, np.uint8), np.full((1, 2), 128, np.uint8)
-    grey = np.full((2, 4, 3), 128, np.uint8)
-    up = grey.copy()
-    up[:, :2], up[:, 2:] = 158, 98
-    paste_delta(planes, spec, (0, 0, 4, 2), before=grey, after=up)
-    assert planes[0][0].tolist() == [235, 250, 16, 5]
-
-
-def test_pasting_checks_what_it_is_given() -> None:
-    planes = allocate(16, 16)
-    picture = np.zeros((4, 4, 3), np.uint8)
-    with pytest.raises(ValueError, match="even"):
-        paste_delta(planes, ColorSpec(), (1, 0, 5, 4), before=picture, after=picture)
-    with pytest.raises(ValueError, match="4x6"):
-        paste_delta(planes, ColorSpec(), (0, 0, 6, 4), before=picture, after=picture)
-    planes[0].flags.writeable = False
-    with pytest.raises(ValueError, match="read-only"):
-        paste_delta(planes, ColorSpec(), (0, 0, 4, 4), before=picture, after=picture)
 
 
 def test_the_detector_sees_the_picture_whatever_its_planes_lie_in() -> None:

@@ -239,7 +239,8 @@ def test_less_is_spent_on_a_frame_that_asks_for_it() -> None:
     upscaler = make_upscaler(BackgroundSettings(), 2)
     pipeline = Pipeline(routes, lanes, upscaler, full, light_blender=light, scale=2)
     pipeline.process(picture())
-    assert (full.calls, light.calls) == (1, 0)
+    assert (full.calls > 0, light.calls) == (True, 0)
+    full.calls = 0
     pipeline.process(picture(), Effort("less", faces=3, detect_every=9, light_blending=True))
-    assert (full.calls, light.calls) == (1, 1)
+    assert (full.calls, light.calls > 0) == (0, True)
     assert routes.asked == [(None, None), (3, 9)]
