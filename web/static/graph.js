@@ -1,0 +1,77 @@
+// One figure over the last minute, as a line without axes: its name, its value now and its greatest stand beside it.
+
+import { el, say } from "./dom.js";
+import { known } from "./words.js";
+
+const SECONDS = 60;
+
+export class Graph {
+  element;
+  #values = [];
+  #canvas = el("canvas", { class: "line", role: "img" });
+  #now = el("strong");
+  #most = el("span", { class: "quiet" });
+  #title;
+  #unit;
+  #floor;
+
+  /** `floor`: the value that at least is as high as the graph, so that small noise looks small. */
+  constructor(title, { unit, floor }) {
+    this.#title = title;
+    this.#unit = unit;
+    this.#floor = floor;
+    const head = el("figcaption", {}, el("span", { text: title }), this.#now);
+    this.element = el("figure", { class: "graph" }, head, this.#canvas, this.#most);
+  }
+
+  /** The value of one more second, null where there is none. */
+  push(value) {
+    this.#values.push(known(value) ? value : null);
+    if (this.#values.length > SECONDS) this.#values.shift();
+  }
+
+  draw() {
+    const values = this.#values.filter(known);
+    const now = this.#values.at(-1) ?? null;
+    const most = values.length ? Math.max(...values) : null;
+    const words = (value) => (value === null ? "–" : `${Math.round(value)}${this.#unit}`);
+    say(this.#now, words(now));
+    say(this.#most, `last minute, most ${words(most)}`);
+    this.#canvas.setAttribute("aria-label", `${this.#title} over the last minute: now ${words(now)}, most ${words(most)}`);
+    this.#plot(Math.max(most ?? 0, this.#floor) * 1.1);
+  }
+
+  #plot(top) {
+    const context = this.#canvas.getContext("2d");
+    const zoom = window.devicePixelRatio || 1;
+    const [width, height] = [this.#canvas.clientWidth, this.#canvas.clientHeight];
+    this.#canvas.width = width * zoom;
+    this.#canvas.height = height * zoom;
+    context.scale(zoom, zoom);
+    const style = getComputedStyle(this.#canvas);
+    context.strokeStyle = style.borderBottomColor;
+    for (const share of [0.25, 0.5, 0.75]) line(context, [[0, height * share], [width, height * share]]);
+    context.strokeStyle = style.color;
+    context.lineWidth = 2;
+    context.lineJoin = "round";
+    const start = SECONDS - this.#values.length;
+    const at = (value, i) => [((start + i) / (SECONDS - 1)) * width, height - 2 - (value / top) * (height - 4)];
+    for (const run of runs(this.#values.map((value, i) => (value === null ? null : at(value, i))))) line(context, run);
+  }
+}
+
+function line(context, points) {
+  context.beginPath();
+  points.forEach(([x, y], i) => (i ? context.lineTo(x, y) : context.moveTo(x, y)));
+  context.stroke();
+}
+
+/** Splits at the gaps. */
+function runs(points) {
+  const found = [[]];
+  for (const point of points) {
+    if (point !== null) found.at(-1).push(point);
+    else if (found.at(-1).length) found.push([]);
+  }
+  return found;
+}

@@ -1,0 +1,155 @@
+// The page: the list, the players of the chosen streams, the camera, and what is said while the server is away.
+
+import { CameraPanel } from "./camera.js";
+import { askForStream, askToRemove } from "./dialogs.js";
+import { button, el, say } from "./dom.js";
+import { Player } from "./player.js";
+import { Roster } from "./roster.js";
+import { StreamList } from "./streams.js";
+import { seconds } from "./words.js";
+
+class Page {
+  #roster = new Roster();
+  #list = new StreamList();
+  #camera = new CameraPanel();
+  #players = new Map();
+  #chosen = chosenBefore();
+  #grid = document.getElementById("players");
+  #banner = document.getElementById("banner");
+  #first = document.getElementById("first-steps");
+  #pick = document.getElementById("pick");
+  #opener = button("camera", "Use my camera", () => this.#camera.toggle(), { kind: "primary" });
+
+  start() {
+    const adder = button("plus", "Add a stream", () => this.#add());
+    document.getElementById("actions").append(this.#opener, adder);
+    document.getElementById("list").append(this.#list.element);
+    document.getElementById("camera").append(this.#camera.element);
+    this.#attend();
+    this.#roster.start();
+    setInterval(() => this.#sayReach(), 1000);
+  }
+
+  #attend() {
+    this.#roster.addEventListener("change", () => this.#show());
+    this.#list.addEventListener("toggle", ({ detail }) => this.#toggle(detail));
+    this.#list.addEventListener("remove", ({ detail }) => askToRemove(detail, () => this.#removed(detail)));
+    this.#camera.addEventListener("published", ({ detail }) => this.#choose(detail));
+    this.#camera.addEventListener("stopped", ({ detail }) => this.#unchoose(detail));
+    window.addEventListener("hashchange", () => this.#follow());
+    window.addEventListener("pagehide", () => this.#leave());
+    // Out of the browser's cache the page comes back as it was left, with everything closed.
+    window.addEventListener("pageshow", (event) => event.persisted && location.reload());
+  }
+
+  #show() {
+    const { streams, loaded, error } = this.#roster;
+    if (loaded && this.#chosen === null) this.#chosen = firstOf(streams);
+    if (loaded) this.#arrange(streams);
+    this.#list.update(streams, this.#chosen ?? new Set());
+    this.#first.hidden = !loaded || streams.size > 0;
+    this.#pick.hidden = !loaded || streams.size === 0 || this.#players.size > 0;
+    document.body.classList.toggle("away", error !== null);
+    this.#sayReach();
+  }
+
+  #sayReach() {
+    const { error, retryInS } = this.#roster;
+    say(this.#banner, error === null ? "" : `${error.message} Trying again in ${seconds(retryInS)}.`);
+    this.#banner.hidden = error === null;
+    this.#opener.disabled = error !== null;
+  }
+
+  #arrange(streams) {
+    for (const [name, player] of this.#players) if (!this.#chosen.has(name)) this.#shut(name, player);
+    for (const name of this.#chosen) this.#keep(name, streams.get(name));
+    this.#grid.dataset.count = String(this.#players.size);
+  }
+
+  #keep(name, status) {
+    const player = this.#players.get(name);
+    if (!status) return player?.gone();
+    if (player && !player.isRemoved) return player.update(status);
+    if (player) this.#shut(name, player);
+    return this.#open(name, status);
+  }
+
+  #open(name, status) {
+    const player = new Player(status, { ownCamera: this.#camera.publishing === name });
+    player.addEventListener("close", () => this.#unchoose(name));
+    player.addEventListener("status", ({ detail }) => this.#roster.put(detail));
+    this.#players.set(name, player);
+    this.#grid.append(player.element);
+  }
+
+  #shut(name, player) {
+    player.close();
+    this.#players.delete(name);
+  }
+
+  #add() {
+    askForStream((name) => this.#choose(name));
+  }
+
+  #removed(name) {
+    this.#unchoose(name);
+    this.#roster.refresh();
+  }
+
+  #toggle(name) {
+    if (this.#chosen.has(name)) this.#unchoose(name);
+    else this.#choose(name);
+  }
+
+  #choose(name) {
+    this.#chosen = new Set([...(this.#chosen ?? []), name]);
+    this.#keepChosen();
+    this.#roster.refresh();
+  }
+
+  #unchoose(name) {
+    if (this.#camera.publishing === name) this.#camera.stop();
+    this.#chosen.delete(name);
+    this.#keepChosen();
+    this.#show();
+  }
+
+  // In the address, so that a link or a reload shows the same streams.
+  #keepChosen() {
+    history.replaceState(null, "", `#watch=${[...this.#chosen].map(encodeURIComponent).join(",")}`);
+  }
+
+  #follow() {
+    this.#chosen = chosenBefore() ?? this.#chosen;
+    this.#show();
+  }
+
+  #leave() {
+    this.#camera.stop();
+    for (const [name, player] of this.#players) this.#shut(name, player);
+  }
+}
+
+/** The streams that the address names, or null where it names none. */
+function chosenBefore() {
+  const match = location.hash.match(/^#watch=(.*)$/);
+  return match && new Set(match[1].split(",").filter(Boolean).map(decodeURIComponent));
+}
+
+/** Who comes without a choice sees something at once: the first that is live, else the first. */
+function firstOf(streams) {
+  const live = [...streams.values()].find((status) => status.state === "live") ?? streams.values().next().value;
+  return new Set(live ? [live.name] : []);
+}
+
+document.getElementById("first-steps").append(
+  el("h2", { text: "No streams yet" }),
+  el("p", { text: "Give Facelane something to look at; any of these will do:" }),
+  el("ol", {},
+    el("li", {}, el("strong", { text: "Use my camera" }), " sends this browser's own camera through."),
+    el("li", {}, el("strong", { text: "Add a stream" }), " takes a network camera's address: RTSP, RTMP, SRT, HLS or MJPEG."),
+    el("li", {}, "Publish from OBS or any other WHIP client to ", el("code", { text: `${location.origin}/whip/NAME` }), "."),
+    el("li", {}, "On the server, ", el("code", { text: "facelane serve rtsp://camera.example/stream" }), " starts with one.")),
+);
+
+new Page().start();

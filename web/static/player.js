@@ -1,0 +1,225 @@
+// One chosen stream: its picture, its controls, its state and its figures.
+
+import { Clock } from "./clock.js";
+import { button, el, icon, relabel, say } from "./dom.js";
+import { FrameBook } from "./frames.js";
+import { Glass } from "./glass.js";
+import { Link } from "./link.js";
+import { Panel, legend } from "./panel.js";
+import { Screen } from "./screen.js";
+import { linkLine, stateLine, tone } from "./words.js";
+
+const REPORT_MS = 400;
+
+/** Events: "close" (the viewer wants it gone), "status" (detail: a newer status of its stream). */
+export class Player extends EventTarget {
+  element;
+  #name;
+  #status;
+  #clock = new Clock();
+  #book = new FrameBook();
+  #glass = new Glass(this.#book, this.#clock);
+  #screen = new Screen(this.#book);
+  #panel = new Panel();
+  #link;
+  #lost = 0;
+  #reportedAt = 0;
+  #removed = false;
+  #state = el("p", { class: "state", role: "status" });
+  #notice = el("p", { class: "notice", role: "status" });
+  #veil = el("p", { class: "veil", role: "status" });
+  #buttons = {};
+  #legend = legend();
+
+  /** `ownCamera`: sound stays off, and why is said, since it would come back out of the loudspeakers into the microphone. */
+  constructor(status, { ownCamera = false } = {}) {
+    super();
+    this.#name = status.name;
+    this.#status = status;
+    this.#link = new Link(this.#name, this.#clock);
+    this.#build(ownCamera);
+    this.#attend();
+    this.update(status);
+    this.#link.start();
+  }
+
+  /** A newer status. */
+  update(status) {
+    this.#status = status;
+    this.#removed = false;
+    this.#screen.reshape(status.output_width, status.output_height);
+    this.#refresh();
+  }
+
+  /** The stream was removed from the server. */
+  gone() {
+    if (this.#removed) return;
+    this.#removed = true;
+    this.#link.close();
+    this.#refresh();
+  }
+
+  get isRemoved() {
+    return this.#removed;
+  }
+
+  retryNow() {
+    this.#link.retryNow();
+  }
+
+  close() {
+    this.#link.close();
+    this.#screen.stop();
+    this.element.remove();
+  }
+
+  #build(ownCamera) {
+    const title = el("h2", { text: this.#name, id: `player-${this.#name}` });
+    const end = button("close", `Close ${this.#name}`, () => this.dispatchEvent(new Event("close")), { bare: true });
+    const head = el("header", {}, title, this.#state, end);
+    this.#screen.element.append(this.#veil, this.#sound(), this.#controls());
+    this.#legend.hidden = true;
+    const note = ownCamera ? "Your own sound stays off, or you would hear your echo. Turn it on with headphones." : "";
+    const foot = el("div", { class: "foot" }, this.#panel.headline, this.#legend, el("p", { class: "note", text: note }));
+    this.element = el("article", { class: "player", "aria-labelledby": title.id });
+    this.element.append(head, this.#screen.element, this.#notice, foot, this.#panel.element);
+  }
+
+  #sound() {
+    this.#buttons.sound = button("muted", "Turn sound on", () => this.#toggleSound(), { kind: "unmute" });
+    return this.#buttons.sound;
+  }
+
+  #controls() {
+    const bare = { bare: true };
+    this.#buttons.compare = button("compare", "Compare", () => this.#toggleCompare());
+    this.#buttons.faces = button("faces", "Faces", () => this.#toggleFaces());
+    for (const name of ["compare", "faces"]) this.#buttons[name].setAttribute("aria-pressed", "false");
+    const controls = el("div", { class: "controls" }, this.#buttons.compare, this.#buttons.faces, el("span", { class: "gap" }));
+    if (document.pictureInPictureEnabled) {
+      this.#buttons.pip = button("pip", "Picture in picture", () => this.#togglePip(), bare);
+      controls.append(this.#buttons.pip);
+    }
+    controls.append(button("full", "Full screen", () => this.#toggleFull(), bare));
+    return controls;
+  }
+
+  #attend() {
+    this.#link.addEventListener("change", () => this.#refresh());
+    this.#link.addEventListener("second", ({ detail }) => (this.#lost = detail.lost));
+    this.#link.addEventListener("viewer", () => this.#meet(this.#link.viewer));
+    this.#screen.addEventListener("shown", ({ detail }) => this.#shown(detail));
+    this.#screen.video.addEventListener("volumechange", () => this.#showSound());
+    const timer = setInterval(() => {
+      if (!this.element.isConnected) return clearInterval(timer);
+      return this.#panel.second(this.#measured());
+    }, 1000);
+  }
+
+  #meet(viewer) {
+    this.#book.clear();
+    this.#glass.clear();
+    viewer.addEventListener("media", () => this.#screen.show(viewer.stream));
+    viewer.addEventListener("message", ({ detail }) => this.#hear(viewer, detail));
+    viewer.addEventListener("open", () => this.#choose(viewer));
+  }
+
+  #hear(viewer, message) {
+    if (viewer !== this.#link.viewer) return;
+    if (message.type === "status") this.dispatchEvent(new CustomEvent("status", { detail: message.status }));
+    if (message.type !== "picture") return;
+    this.#book.put(message);
+    this.#screen.told(message);
+    this.#report(message.rtp, this.#glass.told(message));
+  }
+
+  #shown({ rtp, at }) {
+    this.#report(rtp, this.#glass.shown(rtp, at));
+  }
+
+  #report(rtp, glassMs) {
+    const now = performance.now();
+    if (glassMs === null || now - this.#reportedAt < REPORT_MS) return;
+    this.#reportedAt = now;
+    this.#link.viewer.send({ type: "shown", rtp, glass_ms: glassMs });
+  }
+
+  // The channel doesn't promise to deliver, so what was chosen is said again until pictures show that it was heard.
+  #choose(viewer, triesLeft = 8) {
+    if (viewer !== this.#link.viewer || triesLeft === 0) return;
+    const wanted = this.#screen.comparing ? "compare" : "enhanced";
+    if ((this.#book.find()?.rendition ?? "enhanced") === wanted) return;
+    viewer.send({ type: "choose", rendition: wanted });
+    setTimeout(() => this.#choose(viewer, triesLeft - 1), 500);
+  }
+
+  #measured() {
+    const [glassP50, glassP95] = [this.#glass.quantile(0.5), this.#glass.quantile(0.95)];
+    return { glassP50, glassP95, fps: this.#glass.rate(), roundTrip: this.#clock.roundTrip, lost: this.#lost };
+  }
+
+  #refresh() {
+    const { phase } = this.#link;
+    const status = this.#status;
+    if (this.#state.dataset.state !== status.state) {
+      this.#state.dataset.state = status.state;
+      this.#state.replaceChildren(icon(status.state), el("span"));
+      this.#state.className = `state ${tone(status.state)}`;
+    }
+    say(this.#state.lastElementChild, stateLine(status));
+    const isFine = status.state === "live";
+    say(this.#notice, isFine || this.#removed ? "" : (status.message ?? ""));
+    say(this.#veil, this.#veilWords(phase));
+    this.#veil.hidden = this.#veil.textContent === "";
+    this.#panel.update(status, this.#measured(), this.#link);
+  }
+
+  #veilWords(phase) {
+    if (this.#removed) return "This stream was removed.";
+    if (phase === "connected") return "";
+    const line = linkLine(this.#link);
+    return `${line[0].toUpperCase()}${line.slice(1)}`;
+  }
+
+  #toggleSound() {
+    this.#screen.video.muted = !this.#screen.video.muted;
+  }
+
+  #showSound() {
+    const { muted } = this.#screen.video;
+    relabel(this.#buttons.sound, muted ? "muted" : "sound", muted ? "Turn sound on" : "Turn sound off");
+    this.#buttons.sound.classList.toggle("on", !muted);
+  }
+
+  #toggleCompare() {
+    const on = !this.#screen.comparing;
+    this.#screen.compare(on);
+    press(this.#buttons.compare, on);
+    if (this.#buttons.pip) this.#buttons.pip.disabled = on;
+    this.#choose(this.#link.viewer);
+  }
+
+  #toggleFaces() {
+    const on = !this.#screen.faces;
+    this.#screen.showFaces(on);
+    press(this.#buttons.faces, on);
+    this.#legend.hidden = !on;
+  }
+
+  #togglePip() {
+    const { video } = this.#screen;
+    const done = document.pictureInPictureElement === video ? document.exitPictureInPicture() : video.requestPictureInPicture();
+    done.catch((error) => say(this.#notice, `No picture in picture: ${error.message}`));
+  }
+
+  #toggleFull() {
+    const { element, video } = this.#screen;
+    if (document.fullscreenElement) document.exitFullscreen();
+    else if (element.requestFullscreen) element.requestFullscreen().catch((error) => say(this.#notice, error.message));
+    else video.webkitEnterFullscreen();
+  }
+}
+
+function press(button, on) {
+  button.setAttribute("aria-pressed", String(on));
+}

@@ -1,0 +1,153 @@
+// The picture: the video, a canvas over it while originals are compared, and a canvas for the overlay.
+
+import { Divider, drawPicture } from "./compare.js";
+import { el } from "./dom.js";
+import { drawFaces } from "./overlay.js";
+
+const FACES_KEPT_MS = 250;
+
+/** Event "shown": a picture is on the screen (detail: `rtp` or undefined, `at` in ms of performance.now()). */
+export class Screen extends EventTarget {
+  element = el("div", { class: "stage" });
+  video = el("video", { playsinline: true, autoplay: true, "aria-label": "Enhanced picture" });
+  comparing = false;
+  faces = false;
+  #book;
+  #halves = el("canvas", { class: "halves", hidden: true, "aria-hidden": "true" });
+  #overlay = el("canvas", { class: "faces", hidden: true, "aria-hidden": "true" });
+  #names = el("div", { class: "halfnames", hidden: true, "aria-hidden": "true" });
+  #divider;
+  #layout = null;
+  #drawnFaces = { at: 0, rtp: null };
+  #shape = null;
+  #stopped = false;
+
+  constructor(book) {
+    super();
+    this.#book = book;
+    // Without sound every browser lets it start by itself; the viewer turns the sound on.
+    this.video.muted = true;
+    this.#divider = new Divider(this.element, () => this.#redraw());
+    this.#divider.element.hidden = true;
+    this.#names.append(el("span", { text: "Original" }), el("span", { text: "Enhanced" }));
+    this.element.append(this.video, this.#halves, this.#overlay, this.#names, this.#divider.element);
+    this.element.addEventListener("pointerdown", (event) => this.#jump(event));
+    this.#next();
+  }
+
+  show(stream) {
+    if (this.video.srcObject !== stream) this.video.srcObject = stream;
+    this.video.play().catch((error) => {
+      // Another load took its place, which plays in its turn; anything else is worth knowing.
+      if (error.name !== "AbortError") console.warn(`The picture did not start: ${error.message}`);
+    });
+  }
+
+  /** The shape that is kept while nothing is shown yet, in pixels; nothing moves when the picture comes. */
+  reshape(width, height) {
+    if (!width || !height || this.#shape === `${width}/${height}`) return;
+    this.#shape = `${width}/${height}`;
+    this.element.style.setProperty("--shape", `${width} / ${height}`);
+    this.element.style.setProperty("--ratio", String(width / height));
+  }
+
+  /** From the first moment the canvas covers the video, so that a packed picture is never seen. */
+  compare(on) {
+    this.comparing = on;
+    this.video.disablePictureInPicture = on;
+    if (on && document.pictureInPictureElement === this.video) document.exitPictureInPicture();
+    if (on) this.#cover();
+  }
+
+  showFaces(on) {
+    this.faces = on;
+    this.#overlay.hidden = !on;
+    if (!on) this.#drawnFaces = { at: 0, rtp: null };
+  }
+
+  /** Facts came; they may be of the picture that is on the screen already. */
+  told(message) {
+    if (this.faces && this.#drawnFaces.rtp === message.rtp) this.#drawFaces(message);
+  }
+
+  stop() {
+    this.#stopped = true;
+    this.video.srcObject = null;
+  }
+
+  #next() {
+    if (this.#stopped) return;
+    const seen = (now, metadata) => {
+      this.#seen(now, metadata);
+      this.#next();
+    };
+    if ("requestVideoFrameCallback" in this.video) this.video.requestVideoFrameCallback(seen);
+    else setTimeout(() => seen(performance.now(), { width: this.video.videoWidth, height: this.video.videoHeight }), 40);
+  }
+
+  #seen(now, { rtpTimestamp: rtp, width, height, expectedDisplayTime }) {
+    const layout = this.#book.layout(rtp, width, height);
+    const [, , shownWidth, shownHeight] = layout?.enhanced ?? [0, 0, width, height];
+    const packed = Boolean(layout?.original);
+    // While it is unknown how a picture is packed, the last one that was known stays.
+    if (layout || !this.comparing) this.#layout = layout;
+    if (layout || !this.comparing) this.reshape(shownWidth, shownHeight);
+    if (packed || this.comparing) this.#drawHalves(packed);
+    else if (layout || this.#book.isEmpty) this.#uncover();
+    if (this.faces) this.#follow(rtp, now);
+    this.dispatchEvent(new CustomEvent("shown", { detail: { rtp, at: expectedDisplayTime ?? now } }));
+  }
+
+  #drawHalves(packed) {
+    this.#cover();
+    this.#divider.element.hidden = !(packed && this.comparing);
+    this.#names.hidden = this.#divider.element.hidden;
+    if (this.#layout) drawPicture(this.#halves.getContext("2d"), this.video, this.#layout, this.comparing ? this.#divider.split : 0);
+  }
+
+  // Between pictures, where the newest one is still the one that the layout is of.
+  #redraw() {
+    const layout = this.#layout;
+    const same = layout?.original && layout.width === this.video.videoWidth && layout.height === this.video.videoHeight;
+    if (same && this.comparing) drawPicture(this.#halves.getContext("2d"), this.video, layout, this.#divider.split);
+  }
+
+  #cover() {
+    if (!this.#halves.hidden) return;
+    const context = this.#halves.getContext("2d", { alpha: false });
+    const { videoWidth, videoHeight } = this.video;
+    this.#halves.hidden = false;
+    // What is on the screen now is not packed yet: it was uncovered.
+    if (videoWidth && !this.#book.layout(undefined, videoWidth, videoHeight)?.original) {
+      drawPicture(context, this.video, { enhanced: [0, 0, videoWidth, videoHeight] }, 0);
+    }
+  }
+
+  #uncover() {
+    this.#halves.hidden = true;
+    this.#divider.element.hidden = true;
+    this.#names.hidden = true;
+  }
+
+  #follow(rtp, now) {
+    const message = this.#book.find(rtp);
+    if (message) this.#drawFaces(message);
+    else if (now - this.#drawnFaces.at > FACES_KEPT_MS) drawFaces(this.#overlay, []);
+    if (rtp !== undefined) this.#drawnFaces.rtp = rtp;
+  }
+
+  #drawFaces(message) {
+    this.#drawnFaces = { at: performance.now(), rtp: message.rtp };
+    drawFaces(this.#overlay, message.facts?.faces ?? []);
+  }
+
+  // A click anywhere in a compared picture brings the divider there.
+  #jump(event) {
+    const divider = this.#divider.element;
+    if (divider.hidden || event.target === divider || divider.contains(event.target)) return;
+    if (event.target.closest("button")) return;
+    const box = this.element.getBoundingClientRect();
+    this.#divider.move((event.clientX - box.left) / box.width);
+    divider.focus({ preventScroll: true });
+  }
+}

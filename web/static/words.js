@@ -1,0 +1,117 @@
+// What the server's fixed words mean to a person.
+
+const STATES = {
+  waiting: "Waiting for a publisher",
+  connecting: "Connecting",
+  live: "Live",
+  stalled: "No picture just now",
+  retrying: "Trying again",
+  failed: "Failed",
+  ended: "Ended",
+};
+
+const CAUSES = {
+  refused: "connection refused",
+  timed_out: "no answer in time",
+  not_found: "nothing at this address",
+  unauthorised: "name or password wrong",
+  codec: "no video that can be decoded",
+  closed: "the other side hung up",
+  network: "not reachable",
+  device: "camera not there or in use",
+};
+
+const EFFORTS = {
+  full: "everything asked for",
+  light_blending: "saving work: lighter blending",
+  seldom_detecting: "saving work: looking for faces less often",
+  four_faces: "saving work: at most four faces restored",
+  two_faces: "saving work: at most two faces restored",
+  one_face: "saving work: at most one face restored",
+  background_only: "saving work: no face restored, only enlarged",
+};
+
+const DROPS = {
+  superseded: "a newer one came first",
+  late: "too late",
+  encoder_busy: "encoder busy",
+  catching_up: "source catching up",
+  undecodable: "could not be decoded",
+  no_key_frame: "before the first key frame",
+  slow_viewer: "viewer too slow",
+};
+
+export const LANES = {
+  skip: { word: "left as it is", color: "rgb(168 168 168)" },
+  resize: { word: "enlarged", color: "rgb(80 170 255)" },
+  transformer: { word: "restored, transformer", color: "rgb(255 160 30)" },
+  frequency: { word: "restored, frequency", color: "rgb(80 210 110)" },
+};
+
+const STAGES = {
+  "detect.rgb": "picture for the detector",
+  detect: "finding faces",
+  track: "following faces",
+  gate: "choosing lanes",
+  align: "cutting faces out",
+  "expert.resize": "enlarging faces",
+  "expert.transformer": "transformer",
+  "expert.frequency": "frequency",
+  blend: "blending",
+  background: "enlarging the picture",
+  queue: "waiting",
+  decode: "decoding",
+  encode: "encoding",
+};
+
+const plain = (word) => word.replaceAll("_", " ").replaceAll(".", ": ");
+
+export const causeWord = (cause) => CAUSES[cause] ?? (cause && cause !== "none" && cause !== "other" ? plain(cause) : "");
+export const effortWord = (name) => EFFORTS[name] ?? `saving work: ${plain(name)}`;
+export const dropWord = (reason) => DROPS[reason] ?? plain(reason);
+export const laneWord = (lane) => LANES[lane]?.word ?? plain(lane);
+export const stageWord = (stage) => STAGES[stage] ?? plain(stage);
+
+/** The state of a stream's source as a short line: "Trying again in 4 s: connection refused". */
+export function stateLine(status) {
+  const cause = causeWord(status.cause);
+  const soon = status.state === "retrying" && status.retry_in_s !== null && status.retry_in_s !== undefined;
+  const head = (STATES[status.state] ?? plain(status.state)) + (soon ? ` in ${seconds(status.retry_in_s)}` : "");
+  return cause && status.state !== "live" ? `${head}: ${cause}` : head;
+}
+
+/** Which of the four colours a state has; the drawing beside it says the same without colour. */
+export function tone(state) {
+  if (state === "live") return "good";
+  if (state === "failed") return "bad";
+  return state === "retrying" || state === "stalled" ? "warn" : "calm";
+}
+
+/** How the page stands with the server about one stream; see `link.js` for the phases. */
+export function linkLine({ phase, path, retryInS, message }) {
+  const again = `trying again ${retryInS > 0 ? `in ${seconds(retryInS)}` : "now"}`;
+  const words = {
+    asking: "asking the server",
+    searching: "looking for a way",
+    connected: PATHS[path] ?? "connected",
+    interrupted: "interrupted, waiting for it to come back",
+    lost: `lost, ${again}`,
+    refused: `${message || "refused"}; ${again}`,
+    closed: "closed",
+  };
+  return words[phase];
+}
+
+const PATHS = {
+  host: "connected directly",
+  prflx: "connected directly",
+  srflx: "connected directly, through a router",
+  relay: "connected through a relay",
+};
+
+export const seconds = (value) => `${Math.max(1, Math.round(value))} s`;
+export const milliseconds = (value) => (known(value) ? `${Math.round(value)} ms` : "–");
+export const figure = (value, digits = 0) => (known(value) ? value.toFixed(digits) : "–");
+export const size = (width, height) => (width && height ? `${width} × ${height}` : "–");
+
+export const known = (value) => typeof value === "number" && Number.isFinite(value);
