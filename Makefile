@@ -1,6 +1,8 @@
 # make demo     a sample clip through the main job; the films and report.json lie in demo/ afterwards
-# make test     every check and every test
+# make test     every check and every test; they talk to real peers, see make peers
 # make lint     the checks alone
+# make peers    on Debian, as root: installs what the tests talk to (Chromium, GStreamer's RTSP server, Prometheus)
+# make bench-live   measures a live stream from camera to browser; ARGS="--viewers 1 2 4 --seconds 30", or ARGS=--help
 # make python   the interpreter that .venv is made with, or what to do where there is none
 # make clean    what the others made, except .venv; make distclean takes that too
 #
@@ -9,7 +11,7 @@
 # an index with the CPU build in PIP_EXTRA_INDEX_URL to get that.
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup demo test lint clean distclean
+.PHONY: help python setup demo test lint peers peers-there bench-live clean distclean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -49,8 +51,18 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint
+test: peers-there lint
 	$(BIN)/pytest
+
+# First, since it takes a moment and the rest minutes.
+peers-there:
+	@.ci/peers check
+
+peers:
+	@.ci/peers install
+
+bench-live: $(STAMP) peers-there
+	@$(BIN)/python -m tests.bench.live $(ARGS)
 
 clean:
 	rm -rf demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
