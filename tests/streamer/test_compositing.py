@@ -121,7 +121,7 @@ def test_luma_alone_leaves_the_chroma_planes() -> None:
 def test_a_crop_laid_back_where_it_was_cut_changes_next_to_nothing() -> None:
     color = ColorSpec("bt709")
     planes = planes_of(240, 320, color)
-    frame = Frame(*(plane.copy() for plane in planes), color, 0, Fraction(1, 25), 0, 0.0)
+    frame = Frame(planes[0].copy(), planes[1].copy(), planes[2].copy(), color, 0, Fraction(1, 25), 0, 0.0)
     to_crop = np.array([[1.0, 0.0, -100.0], [0.0, 1.0, -60.0]])
     patch = Patch(aligned_crop(frame, to_crop, 128), align.invert(to_crop))
     lay_on(planes, [patch], color=color, blender=make_blender(BlendSettings()))
