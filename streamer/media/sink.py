@@ -121,7 +121,9 @@ class _Film:
         self._copier = StreamCopier(info, self._output, container=container, unsupported=settings.unsupported)
         for stream in self._copier.streams:
             if stream.index == info.video_index:
-                self._video = VideoTrack(self._output, first, info=info, settings=settings, container=container)
+                self._video = VideoTrack(
+                    self._output, first, settings=settings, container=container, rate=info.rate, sar=info.sar
+                )
             elif copy_streams:
                 self._copier.add(stream)
         self._copier.tags(self._video.stream)

@@ -20,8 +20,8 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 class Target:
     """A file in the making. The passing name lies beside the final one, so that renaming is one step on one disk."""
 
-    def __init__(self, path: Path, *, source: Path, overwrite: bool) -> None:
-        """Claim a passing name for `path`.
+    def __init__(self, path: Path, *, source: Path | None, overwrite: bool) -> None:
+        """Claim a passing name for `path`. `source`: the file that must not be replaced, None where it is no file.
 
         Raises OutputExistsError, DiskFullError or SinkError where `path` can't become a file, or is the source itself.
         """
@@ -64,14 +64,14 @@ def writing(path: Path) -> Iterator[None]:
         raise SinkError(f"{what}: FFmpeg refuses; try another codec or container") from error
 
 
-def _check(path: Path, *, source: Path, overwrite: bool) -> None:
+def _check(path: Path, *, source: Path | None, overwrite: bool) -> None:
     if path.is_dir():
         raise SinkError(f"{path} is a folder: name a file in it")
     if not path.resolve().parent.is_dir():
         raise SinkError(f"{path.resolve().parent} is no folder that exists: make it first")
     if not path.exists():
         return
-    if source.exists() and path.samefile(source):
+    if source is not None and source.exists() and path.samefile(source):
         raise SinkError(f"{path} is the input itself: write to another name")
     if not path.is_file():
         raise SinkError(f"{path} is not a regular file: write to another name")

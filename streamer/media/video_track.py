@@ -6,19 +6,17 @@ import logging
 from fractions import Fraction
 
 import av
-import numpy as np
 from av.codec.context import Flags
 from av.container import OutputContainer
 from av.packet import Packet
-from av.video.plane import VideoPlane
 from av.video.stream import VideoStream
 
-from streamer.color import ColorSpec, Plane
+from streamer.color import ColorSpec
 from streamer.errors import SinkError
 from streamer.frame import Frame
 from streamer.media.containers import Container
 from streamer.media.encoders import EncodeSettings
-from streamer.media.info import SourceInfo
+from streamer.media.planes import fill, tag, view
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +26,7 @@ _EVEN_ONLY = frozenset({"h264", "hevc", "av1"})
 _LARGE = 8192
 _TAKE_SMALL, _TAKE_LARGE = ("h264", "vp9", "ffv1"), ("vp9", "ffv1")
 _USUAL_RATE = Fraction(25)
+_SQUARE = Fraction(1)
 # Sources of variable rate may claim thousands; encoders plan their bits by the rate, and SVT-AV1 refuses more.
 _MAX_RATE = Fraction(240)
 
@@ -40,8 +39,16 @@ class VideoTrack:
     """
 
     def __init__(
-        self, output: OutputContainer, first: Frame, *, info: SourceInfo, settings: EncodeSettings, container: Container
+        self,
+        output: OutputContainer,
+        first: Frame,
+        *,
+        settings: EncodeSettings,
+        container: Container,
+        rate: Fraction | None = None,
+        sar: Fraction = _SQUARE,
     ) -> None:
+        """`rate`: frames a second on average, where known. `sar`: width over height of one pixel."""
         self.notes: list[str] = []
         self.moved = 0
         self._size = (first.width, first.height)
@@ -49,7 +56,7 @@ class VideoTrack:
         even = settings.codec in _EVEN_ONLY
         self._padded = (first.width + (even and first.width % 2), first.height + (even and first.height % 2))
         self._time_base = first.time_base
-        self.stream = self._open(output, first.color, info, settings, container)
+        self.stream = self._open(output, first.color, rate, sar, settings, container)
         if self._padded != self._size:
             self._say(f"padded from {_x(self._size)} to {_x(self._padded)}: {settings.codec} takes even sizes only")
 
@@ -61,7 +68,7 @@ class VideoTrack:
             )
         picture = av.VideoFrame(*self._padded, "yuv420p")
         for target, source in zip(picture.planes, frame.planes, strict=True):
-            _fill(target, source)
+            fill(view(target), source)
         picture.pts = self._next_pts(frame)
         picture.time_base = frame.time_base
         picture.duration = frame.duration
@@ -83,12 +90,13 @@ class VideoTrack:
         self,
         output: OutputContainer,
         color: ColorSpec,
-        info: SourceInfo,
+        rate: Fraction | None,
+        sar: Fraction,
         settings: EncodeSettings,
         container: Container,
     ) -> VideoStream:
-        rate = min(info.rate or _USUAL_RATE, _MAX_RATE)
-        stream = output.add_stream(settings.encoder.name, rate=rate, options=settings.options)
+        planned = min(rate or _USUAL_RATE, _MAX_RATE)
+        stream = output.add_stream(settings.encoder.name, rate=planned, options=settings.options)
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
         context.width, context.height = self._padded
@@ -101,9 +109,9 @@ class VideoTrack:
         if settings.codec == "hevc" and container.isobmff:
             # What Apple's players look for; FFmpeg's default tag is hev1.
             context.codec_tag = "hvc1"
-        if info.sar > 0:
-            context.sample_aspect_ratio = info.sar
-        _tag(stream, color)
+        if sar > 0:
+            context.sample_aspect_ratio = sar
+        tag(context, color)
         try:
             # PyAV would open it with all others, and nobody could tell which of them refused.
             context.open()
@@ -119,26 +127,6 @@ class VideoTrack:
     def _say(self, note: str) -> None:
         logger.info("%s", note)
         self.notes.append(note)
-
-
-def _tag(stream: VideoStream, color: ColorSpec) -> None:
-    """Write what the numbers mean, an unstated matrix as the one in use."""
-    context = stream.codec_context
-    context.color_range = 2 if color.full_range else 1
-    context.color_primaries = color.primaries
-    context.color_trc = color.transfer
-    context.colorspace = color.matrix_tag
-
-
-def _fill(target: VideoPlane, source: Plane) -> None:
-    """Copy a plane into FFmpeg's buffer, repeating the last column and row into what is padded."""
-    lines = np.frombuffer(memoryview(target), np.uint8).reshape(target.height, target.line_size)
-    height, width = source.shape
-    lines[:height, :width] = source
-    if target.width > width:
-        lines[:height, width] = source[:, -1]
-    if target.height > height:
-        lines[height] = lines[height - 1]
 
 
 def _x(size: tuple[int, int]) -> str:
