@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import queue
 import threading
 import time
 from collections.abc import Iterator
@@ -11,48 +12,50 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 
 from streamer.live.meter import StreamMeter
 from streamer.metrics import LiveMetrics
 from tests.helpers.metered import frame_through, live_through_everything, route
 from tests.helpers.prometheus import Prometheus, prometheus
+from tests.helpers.studio import DemoStudio
+from web.server import Server
+from web.settings import WebSettings
 
 OPS = Path(__file__).parents[2] / "web" / "ops"
-TOKEN = "a token that only the scraper knows"
+TOKEN = "only-the-scraper-knows-this"
 VARIABLES = {"$instance": ".*", "$stream": ".*", "$__rate_interval": "4s"}
+
+
+class MeteredStudio(DemoStudio):
+    """The web's stand-in for a studio, with real metrics."""
+
+    def __init__(self, metrics: LiveMetrics) -> None:
+        super().__init__("door")
+        self._metrics = metrics
+
+    def metrics(self) -> bytes:
+        return self._metrics.render()
 
 
 @contextmanager
 def served(metrics: LiveMetrics) -> Iterator[int]:
-    """The port of a server that shows its metrics to whoever has the token."""
-    ready = threading.Event()
-    ports: list[int] = []
-    loop = asyncio.new_event_loop()
+    """The port of a real server that shows the metrics to whoever has the token."""
+    ports: queue.Queue[int] = queue.Queue()
+    loop, stop = asyncio.new_event_loop(), asyncio.Event()
 
-    async def show(request: web.Request) -> web.Response:
-        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
-            raise web.HTTPUnauthorized
-        return web.Response(body=metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4"})
-
-    async def serve(stop: asyncio.Event) -> None:
-        app = web.Application()
-        app.router.add_get("/metrics", show)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        ports.append(runner.addresses[0][1])
-        ready.set()
+    async def serve() -> None:
+        studio = MeteredStudio(metrics)
+        server = Server(studio, WebSettings(port=0, token=TOKEN))
+        await server.start()
+        ports.put(int(server.url.rpartition(":")[2]))
         await stop.wait()
-        await runner.cleanup()
+        await server.aclose()
+        await studio.aclose()
 
-    stop = asyncio.Event()
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve(stop)))
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
     thread.start()
     try:
-        assert ready.wait(10)
-        yield ports[0]
+        yield ports.get(timeout=10)
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join()
