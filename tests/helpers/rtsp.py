@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import socket
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import av
 import numpy as np
@@ -36,13 +37,22 @@ class RtspServer:
     """Serves each film of `paths` (one, or several in turn) under its name, round and round, on loopback.
 
     Names that begin with "private" ask for `USER` and `WORD` by Digest. A machine without GStreamer's RTSP server fails
-    here, with what to install.
+    here, with what to install. `on_sent(place, seconds)`: called, on a thread, with the place of every picture in its
+    film and the monotonic second at which it is sent.
     """
 
-    def __init__(self, paths: Mapping[str, Path | Sequence[Path]], *, port: int | None = None) -> None:
+    def __init__(
+        self,
+        paths: Mapping[str, Path | Sequence[Path]],
+        *,
+        port: int | None = None,
+        on_sent: Callable[[int, float], None] | None = None,
+    ) -> None:
         self.port = free_port() if port is None else port
+        self._on_sent = on_sent
         self._paths = {name: [films] if isinstance(films, Path) else list(films) for name, films in paths.items()}
         self._process: subprocess.Popen[str] | None = None
+        self._listener: threading.Thread | None = None
 
     def url(self, name: str, *, user: str = "", word: str = "") -> str:
         login = f"{user}:{word}@" if user else ""
@@ -51,6 +61,7 @@ class RtspServer:
     def start(self) -> None:
         """Returns when the server listens."""
         words = [_PYTHON, str(_SERVER), "--port", str(self.port), "--login", f"{USER}:{WORD}"]
+        words += ["--tell"] if self._on_sent else []
         for name, films in self._paths.items():
             words += ["--path", f"{name}={','.join(str(film) for film in films)}"]
         self._process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -61,11 +72,22 @@ class RtspServer:
                 f"no RTSP server (apt-get install python3-gi gir1.2-gst-rtsp-server-1.0 "
                 f"gstreamer1.0-plugins-good gstreamer1.0-plugins-bad): {said}"
             )
+        if self._on_sent:
+            self._listener = threading.Thread(target=self._listen, args=(self._process.stdout, self._on_sent))
+            self._listener.start()
+
+    def _listen(self, said: IO[str], on_sent: Callable[[int, float], None]) -> None:
+        for line in said:
+            place, _, seconds = line.partition(" ")
+            on_sent(int(place), float(seconds))
 
     def kill(self) -> None:
         """Dies without a goodbye, as when the plug is pulled."""
         if self._process is not None:
             self._process.kill()
+            if self._listener is not None:
+                self._listener.join()
+                self._listener = None
             self._process.communicate(timeout=10)
             self._process = None
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
+import time
 from typing import Any
 
 import gi  # type: ignore[import-not-found]  # Debian's python3-gi, for Debian's own Python
@@ -61,8 +62,10 @@ def kind_of(pad: Any) -> str:
 class Feeder:
     """Plays films in turn, for ever, into the sources of one RTSP media, with times that go on rising."""
 
-    def __init__(self, films: list[str], kinds: list[str], element: Any) -> None:
+    def __init__(self, films: list[str], kinds: list[str], element: Any, *, tell: bool = False) -> None:
         self._films = films
+        self._tells = tell
+        self._place = 0
         self._kinds = kinds
         self._element = element
         self._sources = [element.get_by_name(f"source{index}") for index in range(len(kinds))]
@@ -84,6 +87,7 @@ class Feeder:
                 self._play(film)
 
     def _play(self, film: str) -> None:
+        self._place = 0
         pipeline = Gst.parse_launch("filesrc name=file ! parsebin name=parse")
         pipeline.get_by_name("file").set_property("location", film)
         pipeline.get_by_name("parse").connect("pad-added", self._link, pipeline)
@@ -122,7 +126,16 @@ class Feeder:
         if source.get_property("caps") is None or not source.get_property("caps").is_equal(sample.get_caps()):
             source.set_property("caps", sample.get_caps())
         source.emit("push-buffer", buffer)
+        if self._tells and source is self._sources[0]:
+            self._tell(buffer.pts)
         return Gst.FlowReturn.OK
+
+    def _tell(self, running_time: int) -> None:
+        """The clock of GStreamer is the monotonic one; what comes late is sent at once."""
+        due = (self._element.get_base_time() + running_time) / Gst.SECOND
+        sys.stdout.write(f"{self._place} {max(due, time.monotonic()):.6f}\n")
+        sys.stdout.flush()
+        self._place += 1
 
     def _running(self) -> int | None:
         """What to add to a film's times: the running time of the RTSP media at which the feeding began."""
@@ -137,7 +150,7 @@ class Feeder:
             return self._base
 
 
-def factory_of(films: list[str]) -> Any:
+def factory_of(films: list[str], *, tell: bool) -> Any:
     kinds = kinds_of(films[0])
     parts = []
     for index, kind in enumerate(kinds):
@@ -150,12 +163,12 @@ def factory_of(films: list[str]) -> Any:
     factory.set_launch("( " + " ".join(parts) + " )")
     factory.set_shared(True)
     factory.set_latency(0)
-    factory.connect("media-configure", lambda _, media: _feed(media, films, kinds))
+    factory.connect("media-configure", lambda _, media: _feed(media, films, kinds, tell=tell))
     return factory
 
 
-def _feed(media: Any, films: list[str], kinds: list[str]) -> None:
-    feeder = Feeder(films, kinds, media.get_element())
+def _feed(media: Any, films: list[str], kinds: list[str], *, tell: bool) -> None:
+    feeder = Feeder(films, kinds, media.get_element(), tell=tell)
     media.connect("unprepared", lambda _: feeder.stop())
     feeder.start()
 
@@ -182,14 +195,14 @@ def permit(factory: Any, *, private: bool) -> None:
         factory.add_role_from_structure(structure)
 
 
-def serve(server: Any, port: int, *, paths: list[str], login: str) -> None:
+def serve(server: Any, port: int, *, paths: list[str], login: str, tell: bool) -> None:
     server.set_address("127.0.0.1")
     server.set_service(str(port))
     protect(server, login)
     mounts = server.get_mount_points()
     for path in paths:
         name, _, films = path.partition("=")
-        factory = factory_of(films.split(","))
+        factory = factory_of(films.split(","), tell=tell)
         permit(factory, private=name.startswith("private"))
         mounts.add_factory(f"/{name}", factory)
     if not server.attach(None):
@@ -201,10 +214,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--path", action="append", default=[])
     parser.add_argument("--login", default="user:word")
+    parser.add_argument("--tell", action="store_true")
     words = parser.parse_args()
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
-    serve(server, words.port, paths=words.path, login=words.login)
+    serve(server, words.port, paths=words.path, login=words.login, tell=words.tell)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     GLib.MainLoop().run()
