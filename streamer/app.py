@@ -1,4 +1,4 @@
-"""The composition root: the one place that knows the concrete classes."""
+"""The composition root of the work on files."""
 
 from __future__ import annotations
 
@@ -13,17 +13,13 @@ from typing import Any, TypeVar
 
 from rich.console import Console
 
-from blending.blender import make_blender
-from experts.background import make_upscaler
-from experts.catalog import make_expert
-from routing.detector import MtcnnDetector
 from routing.router import Router
-from routing.types import Lane
 from streamer import __version__
 from streamer.aio import Worker, run_interruptible
 from streamer.config import Settings
 from streamer.demo import build_sample
 from streamer.errors import SinkError
+from streamer.machinery import Models, Say, load_detector, load_models, make_pipeline, make_store
 from streamer.media.compare import ComparisonSink
 from streamer.media.info import SourceInfo
 from streamer.media.probe import damage_of, probe, sample_frames
@@ -35,14 +31,11 @@ from streamer.outlet import FileOutlet
 from streamer.pipeline import Pipeline, Processed
 from streamer.progress import ProgressBar
 from streamer.report import RunFacts, RunTally, compose_report, write_report
-from streamer.restoring import LaneWork
 from streamer.settings_tree import table_of
 from streamer.stream import Stream
 from streamer.survey import Survey, survey
-from weights.store import Store
 
 T = TypeVar("T")
-Say = Callable[[str], None]
 
 logger = logging.getLogger(__name__)
 
@@ -60,53 +53,12 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Machinery:
-    """A pipeline with what can be told about it."""
-
-    pipeline: Pipeline
-    lanes: dict[Lane, LaneWork]
-    detector: MtcnnDetector
-
-
-@dataclass(frozen=True, slots=True)
 class Probed:
     """A film, its faces, and what is wrong with it as far as opening it tells."""
 
     info: SourceInfo
     survey: Survey
     damaged: str | None
-
-
-def make_store(settings: Settings, say: Say) -> Store:
-    """`say` is told what is being fetched: it can take a minute, once."""
-    return Store(settings.weights, say=say)
-
-
-def make_router(settings: Settings, store: Store) -> tuple[Router, MtcnnDetector]:
-    detector = MtcnnDetector(store, settings.routing.detector, settings.runtime)
-    return Router(detector, settings.routing), detector
-
-
-def make_machinery(settings: Settings, store: Store, *, keep_baseline: bool, overlay: bool) -> Machinery:
-    """Loads the models and puts the way of a frame together."""
-    router, detector = make_router(settings, store)
-    chosen = settings.experts
-    lanes = {
-        Lane.TRANSFORMER: LaneWork(
-            make_expert(chosen.transformer, store, settings.runtime), chosen.transformer_strength
-        ),
-        Lane.FREQUENCY: LaneWork(make_expert(chosen.frequency, store, settings.runtime), chosen.frequency_strength),
-    }
-    pipeline = Pipeline(
-        router,
-        lanes,
-        make_upscaler(settings.background, settings.scale),
-        make_blender(settings.blending),
-        scale=settings.scale,
-        keep_baseline=keep_baseline,
-        overlay=overlay,
-    )
-    return Machinery(pipeline, lanes, detector)
 
 
 def process_file(job: Job, settings: Settings, *, progress: Console | None, say: Say = logger.info) -> dict[str, Any]:
@@ -132,21 +84,20 @@ async def _process(job: Job, settings: Settings, progress: Console | None, say: 
         if report_file is not None:
             stack.callback(report_file.discard)
         store = make_store(settings, say)
-        machinery = await worker.run(
-            partial(make_machinery, settings, store, keep_baseline=job.compare, overlay=job.overlay)
-        )
-        _tell_machinery(source.info, machinery)
-        seconds = await _run(source, machinery, outlet, worker, tally, progress=progress)
-        facts = await worker.run(_facts, job, settings, source, outlet, machinery, seconds)
+        models = await worker.run(load_models, settings, store)
+        _tell(source.info, models)
+        pipeline = make_pipeline(models, settings, scale=settings.scale, keep_baseline=job.compare, overlay=job.overlay)
+        seconds = await _run(source, pipeline, outlet, worker, tally, progress=progress)
+        facts = await worker.run(_facts, job, settings, source, outlet, models, seconds)
         report = compose_report(tally, facts)
         if report_file is not None:
             write_report(report, report_file)
         return report
 
 
-def _tell_machinery(info: SourceInfo, machinery: Machinery) -> None:
+def _tell(info: SourceInfo, models: Models) -> None:
     logger.info("%s: %dx%d, %s, %s", info.path.name, info.width, info.height, info.codec, info.pix_fmt)
-    for lane, work in machinery.lanes.items():
+    for lane, work in models.lanes.items():
         expert = work.expert.info
         logger.info(
             "lane %s: %s with %s on %s, %s, %s",
@@ -156,7 +107,7 @@ def _tell_machinery(info: SourceInfo, machinery: Machinery) -> None:
 
 async def _run(
     source: FileSource,
-    machinery: Machinery,
+    pipeline: Pipeline,
     outlet: FileOutlet,
     worker: Worker,
     tally: RunTally,
@@ -172,7 +123,7 @@ async def _run(
             tally.add_stage("handing", waited_seconds)
             bar.show(tally, time.perf_counter() - started)
 
-        await Stream(source, machinery.pipeline, outlet, worker, observe=observe).run()
+        await Stream(source, pipeline, outlet, worker, observe=observe).run()
     return time.perf_counter() - started
 
 
@@ -195,7 +146,7 @@ def _claim_report(job: Job, outlet: FileOutlet) -> Target | None:
 
 
 def _facts(
-    job: Job, settings: Settings, source: FileSource, outlet: FileOutlet, machinery: Machinery, seconds: float
+    job: Job, settings: Settings, source: FileSource, outlet: FileOutlet, models: Models, seconds: float
 ) -> RunFacts:
     info = source.info
     return RunFacts(
@@ -209,8 +160,8 @@ def _facts(
         dropped={},
         input_fps=None if info.rate is None else round(float(info.rate), 3),
         av_sync_ms=_sync_shift_ms(job, info),
-        experts={lane.value: work.expert.info for lane, work in machinery.lanes.items()},
-        detector={"id": "mtcnn", **asdict(machinery.detector.taken)},
+        experts={lane.value: work.expert.info for lane, work in models.lanes.items()},
+        detector={"id": "mtcnn", **asdict(models.detector.taken)},
         settings=table_of(settings),
         source_counters=asdict(source.counters),
         notes=list(outlet.notes),
@@ -244,7 +195,7 @@ def probe_file(path: Path, settings: Settings, *, frames: int, say: Say = logger
 
     def look() -> Probed:
         info = probe(path)
-        router, _ = make_router(settings, make_store(settings, say))
+        router = Router(load_detector(settings, make_store(settings, say)), settings.routing)
         return Probed(info, survey(sample_frames(path, frames), router), damage_of(path))
 
     return run_interruptible(_on_a_thread(look))

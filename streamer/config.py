@@ -13,11 +13,13 @@ from experts.background import BackgroundSettings
 from experts.catalog import ExpertSettings
 from experts.contract import ExpertError
 from routing.router import RoutingSettings
+from streamer.entries import StreamEntry
 from streamer.errors import UsageError
 from streamer.live.settings import LiveSettings
 from streamer.media.encoders import EncodeSettings
+from streamer.media.network.settings import NetworkSettings
 from streamer.media.source import SourceSettings
-from streamer.settings_tree import TOLD_AS, Keys, SettingError, build, merge, parse_word
+from streamer.settings_tree import Keys, SettingError, build, merge, parse_word
 from web.settings import WebSettings
 from weights.session import RuntimeSettings
 from weights.store import StoreSettings
@@ -26,20 +28,6 @@ PREFIX = "FACELANE_"
 CONFIG_VARIABLE = "FACELANE_CONFIG"
 # These name places, not settings: the settings file, the folder of weights, the folder of test data.
 RESERVED = (CONFIG_VARIABLE, "FACELANE_WEIGHTS", "FACELANE_SHARED")
-
-
-def redacted(address: str) -> str:  # to be net's
-    import re
-
-    return re.sub(r"//[^/@]*@", "//***@", address)
-
-
-@dataclass(frozen=True, slots=True)
-class StreamEntry:
-    """A stream that is there from the beginning: its name, and where its pictures come from."""
-
-    name: str
-    source: str = field(repr=False, metadata={TOLD_AS: redacted})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +46,13 @@ class Settings:
     runtime: RuntimeSettings = field(default_factory=RuntimeSettings)
     weights: StoreSettings = field(default_factory=StoreSettings)
     live: LiveSettings = field(default_factory=LiveSettings)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
     web: WebSettings = field(default_factory=WebSettings)
+
+    def __post_init__(self) -> None:
+        names = [entry.name for entry in self.streams]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise UsageError(f"two streams are called {twice}: give each a name of its own")
 
 
 @dataclass(frozen=True, slots=True)

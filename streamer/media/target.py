@@ -30,7 +30,7 @@ class Target:
         with writing(self.path):
             # A link stays a link: what it points to is written.
             self._final = path.resolve()
-            _check(self.path, source=source, overwrite=overwrite)
+            check_target(self.path, source=source, overwrite=overwrite)
             name = f".{self.path.stem[:40]}.part-{secrets.token_hex(4)}{self.path.suffix}"
             self.part = self._final.with_name(name)
             os.close(os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
@@ -64,7 +64,9 @@ def writing(path: Path) -> Iterator[None]:
         raise SinkError(f"{what}: FFmpeg refuses; try another codec or container") from error
 
 
-def _check(path: Path, *, source: Path | None, overwrite: bool) -> None:
+def check_target(path: Path, *, source: Path | None, overwrite: bool) -> None:
+    """What can be known before anything is made. Raises OutputExistsError or SinkError; OSError where the path itself
+    can't be looked at."""
     if path.is_dir():
         raise SinkError(f"{path} is a folder: name a file in it")
     if not path.resolve().parent.is_dir():

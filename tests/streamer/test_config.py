@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from streamer.config import Settings, StreamEntry, load_settings
-from streamer.errors import UsageError
+from streamer.config import Settings, load_settings
+from streamer.entries import StreamEntry, entries_of
+from streamer.errors import SourceError, UsageError
 from streamer.settings_tree import table_of
 from web.settings import WebSettings
 
@@ -46,6 +47,10 @@ def test_variables_that_name_places_are_no_settings() -> None:
         ('[background]\nmethod = "x"', r"bicubic, lanczos"),
         ('[output]\ncodec = "h265"', r"is not one of 'h264', 'hevc'"),
         ("[output]\nquality = 99", r"quality 99 is outside"),
+        ('[[streams]]\nname = "a b"\nsource = "rtsp://x"', r"streams.0: a stream's name is .* not 'a b'"),
+        ('[[streams]]\nname = "a"\nsource = "ftp://u:sesame@x"', r"streams.0: sources can't be read by ftp:"),
+        ('streams = [{name="a", source="rtsp://x"}, {name="a", source="rtsp://y"}]', r"two streams are called a"),
+        ("[web]\nport = 99999", r"setting web: port lies between 0 and 65535"),
         ('[runtime]\ndevice = "gpu"', r"setting runtime.device: 'gpu' is not one of 'auto', 'cpu', 'cuda'"),
     ],
 )
@@ -55,6 +60,7 @@ def test_a_bad_file_is_refused_in_one_line(tmp_path: Path, text: str, message: s
     with pytest.raises(UsageError, match=message) as caught:
         load_settings(file, environment={}, overrides={})
     assert "\n" not in str(caught.value)
+    assert "sesame" not in str(caught.value)
 
 
 def test_a_missing_file_and_an_unknown_variable_are_refused(tmp_path: Path) -> None:
@@ -100,6 +106,28 @@ def test_streams_come_from_the_file_and_the_environment(tmp_path: Path) -> None:
     }
     settings = load_settings(file, environment=environment, overrides={})
     assert settings.streams == (StreamEntry("a", "rtsp://y/a"), StreamEntry("b", "rtsp://x/b"))
+
+
+def test_streams_on_the_command_line_get_names_that_tell_them_apart(tmp_path: Path) -> None:
+    film = tmp_path / "the hall.mp4"
+    film.write_bytes(b"film")
+    words = ["rtsp://user:sesame@camera.lan:8554/main/h264.sdp", "door=rtsp://camera.lan/x?a=b", str(film), str(film)]
+    entries = entries_of([*words, "/dev/video0", "http://10.0.0.2/cam=1"], taken=["the-hall"])
+    names = ["camera-lan-main-h264", "door", "the-hall-2", "the-hall-3", "video0", "10-0-0-2-cam-1"]
+    assert [entry.name for entry in entries] == names
+    assert entries[1].source == "rtsp://camera.lan/x?a=b"
+    assert "sesame" not in repr(entries)
+
+
+def test_streams_on_the_command_line_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="two streams are called a"):
+        entries_of(["a=rtsp://x", "a=rtsp://y"])
+    with pytest.raises(UsageError, match="two streams are called a"):
+        entries_of(["a=rtsp://x"], taken=["a"])
+    with pytest.raises(UsageError, match="ftp"):
+        entries_of(["ftp://x"])
+    with pytest.raises(SourceError, match="does not exist"):
+        entries_of([str(tmp_path / "none.mp4")])
 
 
 def test_no_secret_is_ever_told() -> None:

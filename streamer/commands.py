@@ -1,0 +1,161 @@
+"""What each command does: cheap checks first, then settings, then the work. Heavy imports come after the checks."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from streamer.consoles import errors, results, say
+from streamer.errors import EXIT_DAMAGED, UsageError
+from streamer.flags import origins, overrides
+
+if TYPE_CHECKING:
+    from streamer.config import Settings
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command that was asked for and returns its exit code. Raises errors of any room's root."""
+    return COMMANDS[arguments.command](arguments)
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    from streamer.config import load_settings
+
+    return load_settings(arguments.config, environment=os.environ, overrides=overrides(arguments), flags=origins())
+
+
+def _process(arguments: argparse.Namespace) -> int:
+    from streamer.media.demux import check_readable
+
+    check_readable(arguments.input)
+    _check_output(arguments, source=arguments.input)
+    settings = _settings(arguments)
+
+    from streamer.app import Job, process_file
+    from streamer.report import print_table
+
+    job = Job(
+        input=arguments.input,
+        output=arguments.output,
+        compare=arguments.compare,
+        overlay=arguments.overlay,
+        report=arguments.report,
+        overwrite=arguments.overwrite,
+    )
+    report = process_file(job, settings, progress=None if arguments.quiet else Console(stderr=True), say=say)
+    _say_notes(report)
+    if not arguments.quiet:
+        print_table(report, results())
+    return _say_damage(report["damaged"])
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from streamer.entries import entries_of
+
+    entries_of(arguments.sources)
+    settings = _settings(arguments)
+
+    from streamer.serving import serve
+
+    more = entries_of(arguments.sources, taken=[entry.name for entry in settings.streams])
+    serve(settings, more, say=say)
+    return 0
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    from streamer.entries import check_source
+
+    if arguments.duration is not None and not (0 < arguments.duration < math.inf):
+        raise UsageError(f"--duration {arguments.duration}: give more than 0 seconds")
+    local = check_source(arguments.source)
+    _check_output(arguments, source=local)
+    settings = _settings(arguments)
+
+    from streamer.watching import WatchJob, watch
+
+    job = WatchJob(
+        source=arguments.source,
+        output=arguments.output,
+        duration_seconds=arguments.duration,
+        report=arguments.report,
+        overwrite=arguments.overwrite,
+    )
+    report = watch(job, settings, progress=None if arguments.quiet else Console(stderr=True), say=say)
+    _say_notes(report)
+    return 0
+
+
+def _check_output(arguments: argparse.Namespace, *, source: Path | None) -> None:
+    from streamer.media.containers import container_of
+    from streamer.media.target import check_target, writing
+
+    with writing(arguments.output):
+        check_target(arguments.output, source=source, overwrite=arguments.overwrite)
+    container_of(arguments.output)
+
+
+def _say_notes(report: Mapping[str, Any]) -> None:
+    for note in report["notes"]:
+        say(f"note: {note}")
+
+
+def _say_damage(damaged: str | None) -> int:
+    """Warns of a damaged input, and returns the exit code for it."""
+    if damaged is None:
+        return 0
+    errors().print(f"facelane: warning: {damaged}")
+    return EXIT_DAMAGED
+
+
+def _probe(arguments: argparse.Namespace) -> int:
+    from streamer.media.demux import check_readable
+
+    if arguments.frames < 1:
+        raise UsageError(f"--frames {arguments.frames}: look at 1 frame or more")
+    check_readable(arguments.input)
+    settings = _settings(arguments)
+
+    from streamer.app import probe_file
+    from streamer.survey import print_survey
+
+    probed = probe_file(arguments.input, settings, frames=arguments.frames, say=say)
+    print_survey(probed.info, probed.survey, results())
+    return _say_damage(probed.damaged)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    settings = _settings(arguments)
+
+    from streamer.doctor import main_table
+
+    return main_table(results(), runtime=settings.runtime, weights=settings.weights, experts=settings.experts)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    settings = _settings(arguments)
+
+    from streamer.app import run_demo
+    from streamer.report import print_table
+
+    console = results()
+    report = run_demo(arguments.folder, settings, console, say=say)
+    _say_notes(report)
+    print_table(report, console)
+    console.print(f"\nOpen {arguments.folder / 'enhanced.side-by-side.mp4'} to see the difference.")
+    return 0
+
+
+COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "process": _process,
+    "serve": _serve,
+    "watch": _watch,
+    "probe": _probe,
+    "doctor": _doctor,
+    "demo": _demo,
+}

@@ -1,0 +1,162 @@
+"""The words of the command line: every command with its arguments, and which setting a flag outranks."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, NoReturn
+
+from streamer import __version__
+from streamer.errors import UsageError
+
+SCALES = (1, 2, 4)
+# The setting that each flag gives, by the flag's name.
+SETTINGS = {
+    "scale": "scale",
+    "blend": "blending.method",
+    "background": "background.method",
+    "codec": "output.codec",
+    "quality": "output.quality",
+    "preset": "output.preset",
+    "host": "web.host",
+    "port": "web.port",
+    "open_to_all": "web.open_to_all",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, as every other error does."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+class _NoToken(argparse.Action):
+    def __call__(self, *_: object, **__: object) -> NoReturn:
+        raise UsageError(
+            "everybody on this machine can read a command line: put the token into FACELANE_WEB__TOKEN, "
+            "or as token into [web] of a settings file"
+        )
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """The arguments of one command, whose name is in `command`. Raises UsageError; ends the program after --help."""
+    parser = Parser(
+        prog="facelane", description="Finds the faces of a film or a live stream and restores each as it needs."
+    )
+    parser.add_argument("--version", action="version", version=f"facelane {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+    for add in (_add_process, _add_serve, _add_watch, _add_probe, _add_doctor, _add_demo):
+        add(commands)
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        # argparse would send to the help of the whole program, which doesn't know the command's options.
+        commands.choices[arguments.command].error(f"unrecognized arguments: {' '.join(unknown)}")
+    return arguments
+
+
+def overrides(arguments: argparse.Namespace) -> dict[str, object]:
+    """The settings that flags give, as a nested table."""
+    table: dict[str, Any] = {}
+    for name, setting in SETTINGS.items():
+        value = getattr(arguments, name, None)
+        if value is not None:
+            *above, key = setting.split(".")
+            place = table
+            for part in above:
+                place = place.setdefault(part, {})
+            place[key] = value
+    return table
+
+
+def origins() -> dict[str, str]:
+    """The flag that gives each setting, to be named where its value is wrong."""
+    return {setting: f"--{name.replace('_', '-')}" for name, setting in SETTINGS.items()}
+
+
+def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text[0].upper() + text[1:] + "."
+    )
+    command.add_argument("-v", "--verbose", action="store_true", help="say more about what is going on")
+    command.add_argument("--config", type=Path, metavar="FILE", help="settings (as config.toml of the repository)")
+    return command
+
+
+def _add_process(commands: Any) -> None:
+    command = _command(commands, "process", "enhance a film and write it to a file")
+    command.add_argument("input", type=Path, metavar="INPUT")
+    _add_output(command)
+    _add_picture(command, "enlarge the picture so many times (default 2)")
+    command.add_argument(
+        "--compare", action="store_true", help="also write the film only scaled, and both side by side"
+    )
+    command.add_argument("--overlay", action="store_true", help="draw boxes, ids, widths, sharpness and lanes")
+    _add_encoder(command)
+    command.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no table")
+
+
+def _add_serve(commands: Any) -> None:
+    command = _command(commands, "serve", "show live streams, enhanced, in the browser")
+    command.add_argument(
+        "sources",
+        nargs="*",
+        metavar="SOURCE",
+        help="rtsp://..., rtmp://, srt://, http://, /dev/video0 or a film, which is played as if it were live; "
+        "NAME=SOURCE to choose the stream's name",
+    )
+    command.add_argument("--host", help="listen on this address (default 127.0.0.1: this machine alone)")
+    command.add_argument("--port", type=int, metavar="N", help="listen on this port (default 8080; 0: any free one)")
+    command.add_argument("--token", action=_NoToken, nargs="?", help=argparse.SUPPRESS)
+    command.add_argument(
+        "--open-to-all",
+        action="store_const",
+        const=True,
+        help="let everybody in who reaches --host, without a token; a token is set by FACELANE_WEB__TOKEN",
+    )
+    _add_picture(command, "enlarge pictures so many times at most (default 2)")
+
+
+def _add_watch(commands: Any) -> None:
+    command = _command(commands, "watch", "enhance a live stream and write it to a file until Ctrl-C")
+    command.add_argument("source", metavar="SOURCE", help="as for serve: rtsp://..., /dev/video0, a film, ...")
+    _add_output(command)
+    command.add_argument("--duration", type=float, metavar="SECONDS", help="end so long after the first picture")
+    _add_picture(command, "enlarge the picture so many times at most (default 2)")
+    _add_encoder(command)
+    command.add_argument("-q", "--quiet", action="store_true", help="no line of progress")
+
+
+def _add_probe(commands: Any) -> None:
+    command = _command(commands, "probe", "tell what a film is and which faces are in it")
+    command.add_argument("input", type=Path, metavar="INPUT")
+    command.add_argument("--frames", type=int, default=24, metavar="N", help="look at N frames, evenly spread (24)")
+
+
+def _add_doctor(commands: Any) -> None:
+    _command(commands, "doctor", "say what is installed, present and missing, and what to do")
+
+
+def _add_demo(commands: Any) -> None:
+    command = _command(commands, "demo", "fetch free sample media, enhance them and show the result")
+    command.add_argument("folder", type=Path, nargs="?", default=Path("demo"), help="where the films go (demo)")
+
+
+def _add_output(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "output", type=Path, metavar="OUTPUT", help="its ending chooses the container: .mp4, .mkv, ..."
+    )
+    command.add_argument("--report", type=Path, metavar="FILE", help="write the run's figures as JSON")
+    command.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+
+
+def _add_picture(command: argparse.ArgumentParser, scale: str) -> None:
+    command.add_argument("--scale", type=int, choices=SCALES, help=scale)
+    command.add_argument("--blend", choices=("multiband", "poisson", "feather"), help="how faces are laid on")
+    command.add_argument("--background", choices=("bicubic", "lanczos"), help="how the rest is enlarged")
+
+
+def _add_encoder(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--codec", help="h264 (default), hevc, av1, vp9, ffv1")
+    command.add_argument("--quality", type=int, metavar="N", help="0 (lossless) to 51, on H.264's scale; default 18")
+    command.add_argument("--preset", help="the encoder's preset: slower is smaller")
