@@ -3,45 +3,188 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
+from streamer.errors import SinkError
 from streamer.frame import Frame
 from streamer.live.facts import PictureFacts
+from streamer.live.handover import RENDITIONS, Handover, Job, Shown
+from streamer.live.mailbox import Mailbox
 from streamer.live.meter import StreamMeter
 from streamer.live.ports import SoundPacket
+from streamer.live.rendition import Pace, RenditionCoder
 from streamer.live.settings import LiveSettings
-from web.feeds import Rendition, Viewing
+from streamer.live.slate import Slate
+from streamer.live.soundtrack import Delay, SoundClock, Soundtrack
+from streamer.live.viewing import Audience
+from streamer.media.live_encoder import CLOCK_RATE
+from web.feeds import EncodedPicture, EncodedSound, Rendition, UnknownStreamError, Viewing
+
+logger = logging.getLogger(__name__)
+
+_FIRST_MESSAGE = "Waiting for the first picture"
+# What waits for an event loop that stands still; no more is made then.
+_MOST_PICTURES, _MOST_SOUNDS = 16, 64
+# A source's clock begins about when the stream does, but nothing says that it doesn't begin before.
+_HEAD_START_SECONDS = 60.0
+
+
+class PictureClock:
+    """Gives pictures their pts: capture times in 1/90000 s since `epoch` (monotonic seconds), always rising."""
+
+    def __init__(self, epoch: float) -> None:
+        self.epoch = epoch
+        self._last = -1
+
+    def place(self, captured_at: float) -> int:
+        self._last = max(round((captured_at - self.epoch) * CLOCK_RATE), self._last + 1)
+        return self._last
+
+
+class _Content(NamedTuple):
+    """What to encode. `is_live`: it is a picture of the source that was not shown before."""
+
+    shown: Shown
+    captured_at: float
+    is_live: bool
+    note: Mapping[str, Any]
 
 
 class Broadcast:
     """What a stream shows and plays goes in on any thread; viewers take it on the event loop `loop`.
 
-    Until the first `show`, and after `wait`, viewers see a slate.
+    Until the first `show`, and after `wait`, viewers see a slate. Nothing is encoded while nobody views. One thread
+    encodes, and holds no more than the newest picture.
     """
 
     def __init__(self, settings: LiveSettings, meter: StreamMeter, loop: asyncio.AbstractEventLoop) -> None:
-        self._settings, self._meter, self._loop = settings, meter, loop
+        self._meter, self._loop = meter, loop
         self.has_sound = False
+        """Whether there is sound, as far as is known: true from the first packet on, or when the source says so."""
+        self._handover = Handover(message=_FIRST_MESSAGE, key_seconds=settings.key_seconds)
+        self._audience = Audience(
+            meter,
+            most=settings.max_viewers,
+            wanted=self._handover.want,
+            need_key=self._handover.need_key,
+            has_sound=lambda: self.has_sound,
+        )
+        self._clock = PictureClock(time.monotonic() - _HEAD_START_SECONDS)
+        self._delay = Delay()
+        self._soundtrack = Soundtrack(SoundClock(self._clock.epoch), self._delay, loop, self._play)
+        self._pace = Pace()
+        self._coders = {rendition: RenditionCoder(rendition, settings) for rendition in RENDITIONS}
+        self._slate = Slate()
+        self._pictures: Mailbox[tuple[EncodedPicture, bool]] = Mailbox(loop, self._show, most=_MOST_PICTURES)
+        self._sounds: Mailbox[SoundPacket] = Mailbox(loop, self._soundtrack.put, most=_MOST_SOUNDS)
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="encode", daemon=True)
+        self._thread.start()
 
     @property
     def viewers(self) -> int:
-        raise NotImplementedError
+        return self._audience.count
 
     def show(self, enhanced: Frame, original: Frame, facts: PictureFacts) -> None:
-        """The next picture, from any one thread; returns at once."""
-        raise NotImplementedError
+        """The next picture, from any one thread; returns at once. Both frames have one colour."""
+        self._pace.add(enhanced.captured_at)
+        if not self._handover.put(Shown(enhanced, original, facts)):
+            self._meter.dropped("encoder_busy")
 
     def hear(self, packet: SoundPacket) -> None:
         """The next packet of sound, from any thread; returns at once."""
-        raise NotImplementedError
+        self.has_sound = True
+        if self._audience.count and not self._closed:
+            self._sounds.post(packet)
 
     def wait(self, message: str) -> None:
         """There is nothing to show: a slate with this line until the next `show`. From any thread; returns at once."""
-        raise NotImplementedError
+        self._handover.wait(message)
 
     def view(self, rendition: Rendition = "enhanced") -> Viewing:
-        """One more viewer; on the event loop. Raises FullError."""
-        raise NotImplementedError
+        """One more viewer; on the event loop. Raises FullError, UnknownStreamError when closed."""
+        if self._closed:
+            raise UnknownStreamError("this stream was removed")
+        return self._audience.join(rendition)
 
     async def aclose(self) -> None:
         """Ends all viewings, then the thread; may be called twice."""
-        raise NotImplementedError
+        self._end()
+        self._handover.close()
+        await asyncio.to_thread(self._thread.join)
+
+    def _end(self) -> None:
+        self._closed = True
+        self._audience.end()
+        self._soundtrack.clear()
+
+    def _show(self, coded: tuple[EncodedPicture, bool]) -> None:
+        """On the event loop, as all that viewers get."""
+        picture, is_live = coded
+        if is_live:
+            now = time.monotonic()
+            age = now - picture.captured_at
+            self._delay.add(age, now)
+            self._meter.frame_out(latency_seconds=age, size_bytes=len(picture.data), rendition=picture.rendition)
+        self._audience.show(picture)
+
+    def _play(self, sound: EncodedSound) -> None:
+        self._meter.sound_out(len(sound.data))
+        self._audience.play(sound)
+
+    def _run(self) -> None:
+        """The encoding thread."""
+        try:
+            while (job := self._handover.take()) is not None:
+                self._encode(job)
+        except Exception:
+            logger.exception("encoding ended; its viewers are sent away")
+            self._loop.call_soon_threadsafe(self._end)
+            raise
+
+    def _encode(self, job: Job) -> None:
+        content = self._content(job)
+        for rendition in job.renditions:
+            key = rendition in job.keys
+            try:
+                picture = None if self._pictures.is_full else self._coded(content, rendition, key=key)
+            except SinkError as error:
+                logger.error("a picture was not encoded: %s", error)
+                self._meter.dropped("encoder_failed")
+                # It asks again in its time, not at once.
+                self._handover.made_key(rendition)
+                continue
+            if picture is None:
+                self._meter.dropped("encoder_busy")
+                continue
+            if picture.is_key:
+                self._handover.made_key(rendition)
+            self._pictures.post((picture, content.is_live))
+
+    def _content(self, job: Job) -> _Content:
+        if job.shown is not None and job.message is None and not job.repeated:
+            return _Content(job.shown, job.shown.enhanced.captured_at, True, {})
+        # What was not captured now is placed where a picture captured now would be.
+        now = time.monotonic() - self._delay.seconds
+        note = {"captured_ms": round(1000 * now, 1)}
+        if job.message is not None:
+            return _Content(self._slate.picture(job.shown, job.message), now, False, {**note, "slate": job.message})
+        assert job.shown is not None
+        return _Content(job.shown, now, False, {**note, "repeated": True})
+
+    def _coded(self, content: _Content, rendition: Rendition, *, key: bool) -> EncodedPicture:
+        shown, started_at = content.shown, time.monotonic()
+        pts = self._clock.place(content.captured_at)
+        coded, layout = self._coders[rendition].encode(
+            shown.enhanced, shown.original, pts=pts, key=key, rate=self._pace.rate
+        )
+        seconds = time.monotonic() - started_at
+        self._meter.stage("encode", seconds)
+        facts = {**shown.facts.as_json(encode=1000 * seconds), **content.note}
+        return EncodedPicture(
+            coded.data, pts, coded.is_key, shown.facts.seq, content.captured_at, rendition, layout, facts
+        )

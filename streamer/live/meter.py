@@ -21,6 +21,7 @@ DROP_REASONS = (
     "superseded",  # a newer frame came before work began
     "late",  # too old before work began
     "encoder_busy",
+    "encoder_failed",
     "catching_up",  # the source skipped to newer ones
     "undecodable",
     "no_key_frame",

@@ -38,6 +38,11 @@ def yuv_of(rgb: Rgb, color: ColorSpec) -> Yuv:
 
 @lru_cache(maxsize=1024)
 def plate(text: str, height: int, ink: Yuv, paper: Yuv) -> Planes:
+    """As `fresh_plate`, kept: for words that come again."""
+    return fresh_plate(text, height, ink, paper)
+
+
+def fresh_plate(text: str, height: int, ink: Yuv, paper: Yuv) -> Planes:
     """A line of text on a filled plate, `height` pixels high and of even size: Y, and U and V at half the size."""
     mask = _letters(text, height)
     half = cv2.resize(mask, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
