@@ -1,0 +1,142 @@
+"""A viewer: WHEP (draft-ietf-wish-whep), H.264 constrained baseline and Opus."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+from aiortc import RTCDataChannel, RTCRtpSender
+from aiortc.mediastreams import MediaStreamError
+from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpCodecParameters
+from aiortc.sdp import H264Profile, MediaDescription, parse_h264_profile_level_id
+
+from web.aiortc_hooks import feed_sender
+from web.datachannel import LABEL, PageChannel
+from web.feeds import EndOfFeed, Status, Viewing
+from web.offers import Offer
+from web.packing import PackedPicture, Packer
+from web.peers import Peer
+from web.sender import PICTURE_RATE, SOUND_RATE, CaptureClock, FedTrack, RtpClock
+from web.settings import WebSettings
+
+_CONSTRAINED_BASELINE, _BASELINE = "42e01f", "42001f"
+
+
+class Viewer(Peer):
+    """Sends what `viewing` gives; `packer` is shared by all viewers. `changes`: the stream's status, told to a page."""
+
+    kind = "viewer"
+    protocol = "whep"
+
+    def __init__(
+        self,
+        name: str,
+        settings: WebSettings,
+        *,
+        viewing: Viewing,
+        packer: Packer,
+        changes: Callable[[], AsyncIterator[Status]],
+        on_closed: Callable[[Peer], None],
+    ) -> None:
+        super().__init__(name, settings, on_closed=on_closed)
+        self._viewing = viewing
+        self._packer = packer
+        self._changes = changes
+        self._clock = CaptureClock()
+        self._picture_clock = RtpClock(self._clock, PICTURE_RATE)
+        self._sound_clock = RtpClock(self._clock, SOUND_RATE)
+        self._leaving: PackedPicture | None = None
+        self._sound_pts = 0
+        self._channel: PageChannel | None = None
+
+    def prepare(self, offer: Offer) -> None:
+        for media in offer.media:
+            if media.kind in ("audio", "video"):
+                transceiver = self.connection.addTransceiver(FedTrack(media.kind), direction="sendonly")
+                transceiver.setCodecPreferences(_codecs(media))
+        self.connection.on("datachannel", self._open_channel)
+
+    def connect(self) -> None:
+        for transceiver in self.connection.getTransceivers():
+            picture = transceiver.kind == "video"
+            feed_sender(
+                transceiver.sender,
+                next_unit=self._next_picture if picture else self._next_sound,
+                departed=self._picture_departed if picture else self._sound_departed,
+                report_times=(self._picture_clock if picture else self._sound_clock).report,
+                need_key=self._viewing.need_key,
+            )
+
+    def codecs_wanted(self) -> str:
+        return "H.264 (constrained baseline, packetization-mode 1) and Opus are what is served: offer them"
+
+    def let_go(self) -> None:
+        self._viewing.close()
+
+    async def _next_picture(self) -> tuple[list[bytes], int]:
+        if self._leaving is None:  # what waited while the viewer connected may be old, or without its key frame
+            self._viewing.need_key()
+        try:
+            picture = await self._viewing.picture()
+        except EndOfFeed:
+            raise self._end() from None
+        self._clock.see(picture.captured_at, picture.pts, PICTURE_RATE)
+        self._leaving = self._packer.pack(picture)
+        return self._leaving.payloads, picture.pts
+
+    async def _next_sound(self) -> tuple[list[bytes], int]:
+        try:
+            sound = await self._viewing.sound()
+        except EndOfFeed:
+            raise self._end() from None
+        if self._clock.epoch is None:
+            self._clock.see(sound.captured_at, sound.pts, SOUND_RATE)
+        self._sound_pts = sound.pts
+        return [sound.data], sound.pts
+
+    def _picture_departed(self, rtp: int) -> None:
+        assert self._leaving is not None
+        self._picture_clock.departed(rtp, self._leaving.picture.pts)
+        if self._channel is not None:
+            self._channel.picture(self._leaving, rtp)
+
+    def _sound_departed(self, rtp: int) -> None:
+        self._sound_clock.departed(rtp, self._sound_pts)
+
+    def _end(self) -> MediaStreamError:
+        self.close("the stream was removed")
+        return MediaStreamError("the stream was removed")
+
+    def _open_channel(self, channel: RTCDataChannel) -> None:
+        if channel.label == LABEL and self._channel is None:
+            self._channel = PageChannel(channel, self._viewing)
+            self.spawn(self._tell_status(self._channel), "status")
+
+    async def _tell_status(self, channel: PageChannel) -> None:
+        async for status in self._changes():
+            channel.status(status)
+
+
+def _codecs(media: MediaDescription) -> list[RTCRtpCodecCapability]:
+    """One codec and its retransmission, so that the answer leaves no doubt about what comes."""
+    wanted = _profile(media) if media.kind == "video" else None
+    return [
+        codec
+        for codec in RTCRtpSender.getCapabilities(media.kind).codecs
+        if codec.mimeType in ("audio/opus", "video/rtx") or wanted == codec.parameters.get("profile-level-id", "")
+    ]
+
+
+def _profile(media: MediaDescription) -> str:
+    """aiortc's name of constrained baseline; that of baseline, which includes it, where only that is offered."""
+    offered = {_h264_profile(codec) for codec in media.rtp.codecs if codec.name.upper() == "H264"}
+    plain = H264Profile.PROFILE_BASELINE in offered and H264Profile.PROFILE_CONSTRAINED_BASELINE not in offered
+    return _BASELINE if plain else _CONSTRAINED_BASELINE
+
+
+def _h264_profile(codec: RTCRtpCodecParameters) -> H264Profile | None:
+    if str(codec.parameters.get("packetization-mode", "0")) != "1":
+        return None
+    try:
+        return parse_h264_profile_level_id(str(codec.parameters.get("profile-level-id", _CONSTRAINED_BASELINE)))[0]
+    except ValueError:
+        return None
