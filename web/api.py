@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,8 @@ from web.problems import error
 DOCUMENT: Final = Path(__file__).parent / "openapi.json"
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 MAX_SOURCE: Final = 2048
+
+_PRINTABLE: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 _dumps = partial(json.dumps, separators=(",", ":"), allow_nan=False)
 
@@ -36,7 +39,7 @@ class Api:
             web.delete("/api/streams/{name}", self.remove_stream),
             web.get("/api/openapi.json", self.document),
             web.get("/metrics", self.metrics),
-            web.get("/healthz", self.alive, name="healthz"),
+            web.get("/healthz", self.alive),
             web.get("/readyz", self.ready),
         ]
 
@@ -93,6 +96,6 @@ def _parsed(body: bytes) -> Any:
 
 def _text(body: Mapping[str, Any], key: str) -> str:
     value = body[key]
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_SOURCE or not value.isprintable():
-        raise BadRequestError(f"{key} is a text of 1 to {MAX_SOURCE} printable characters")
+    if not isinstance(value, str) or len(value) > MAX_SOURCE or not _PRINTABLE.fullmatch(value):
+        raise BadRequestError(f"{key} is a text of 1 to {MAX_SOURCE} characters, without control characters")
     return value

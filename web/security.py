@@ -18,8 +18,8 @@ from web.pages import login_page
 from web.problems import error, problem
 from web.settings import WebSettings
 
-OPEN_ROUTES: Final = frozenset({"healthz", "login"})
-"""The names of the routes that ask for no token."""
+OPEN_PATHS: Final = frozenset({"/healthz", "/login"})
+"""The routes that ask for no token."""
 
 BODY_SECONDS: Final = 10.0
 """The longest that sending a request's body may take."""
@@ -80,7 +80,7 @@ class Guard:
     async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         check_host(request, self._names)
         check_site(request)
-        if request.match_info.route.name not in OPEN_ROUTES and not self._door.knows(request):
+        if not _is_open(request) and not self._door.knows(request):
             return await self._refuse(request)
         await self._read_body(request)
         return await handler(request)
@@ -109,6 +109,14 @@ class Guard:
                 await request.read()
         except TimeoutError:
             raise error(408, f"the body took longer than {BODY_SECONDS:.0f} s: send it faster") from None
+        except web.RequestPayloadError:
+            raise error(400, "the body isn't what the headers say: look at length, chunks and encoding") from None
+
+
+def _is_open(request: web.Request) -> bool:
+    """Goes by the route that was found, so that no spelling of a path can lead to another."""
+    resource = request.match_info.route.resource
+    return resource is not None and resource.canonical in OPEN_PATHS
 
 
 def own_names(settings: WebSettings) -> frozenset[str]:

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import errno
-import logging
 import socket
 from typing import Final
 
 from aiohttp import web
-from aiohttp.abc import AbstractAccessLogger
 
 from web.api import Api
 from web.auth import Door
 from web.events import Events
 from web.feeds import FeedError, Studio
 from web.login import Login
+from web.logs import AccessLog, access, connections
 from web.pages import Pages
 from web.problems import tell_problems
 from web.security import Guard, add_headers, check_exposure
 from web.settings import WebSettings
 from web.signaling import Signaling
-
-logger = logging.getLogger(__name__)
 
 SHUTDOWN_SECONDS: Final = 1.0
 """The longest that answers under way may take when the server closes."""
@@ -65,11 +62,12 @@ class Server:
         """Returns when the server answers. Raises CannotListenError."""
         runner = web.AppRunner(
             self.app,
-            access_log=logger,
-            access_log_class=_AccessLog,
+            access_log=access,
+            access_log_class=AccessLog,
             handle_signals=False,
             keepalive_timeout=IDLE_SECONDS,
             lingering_time=LINGER_SECONDS,
+            logger=connections,
             shutdown_timeout=SHUTDOWN_SECONDS,
         )
         await runner.setup()
@@ -101,18 +99,6 @@ class Server:
     async def _end_sessions(self, app: web.Application) -> None:
         self._events.close()
         await self._signaling.aclose()
-
-
-class _AccessLog(AbstractAccessLogger):
-    """One line a request, for debugging; without the query, which may hold what is nobody's business."""
-
-    @property
-    def enabled(self) -> bool:
-        return self.logger.isEnabledFor(logging.DEBUG)
-
-    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        path = request.rel_url.raw_path
-        self.logger.debug("%s %s %s %d, %.0f ms", request.remote, request.method, path, response.status, time * 1000)
 
 
 def _why(refused: OSError, settings: WebSettings) -> str:
