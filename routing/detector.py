@@ -114,6 +114,11 @@ class MtcnnDetector:
         """What the networks really run on."""
         return self._onet.taken
 
+    def prepare(self) -> None:
+        """Does now what the first images would have to wait for."""
+        for session in (self._pnet, self._rnet, self._onet):
+            session.prepare()
+
     def detect(self, image: Image) -> list[Detection]:
         canvas = self._canvas_of(image.shape[1], image.shape[0])
         if canvas is None:

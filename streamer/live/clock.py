@@ -12,6 +12,32 @@ _STEP = 0.25
 _JUMP = 3.0
 
 
+class SlidingLeast:
+    """The least of the last seconds' values, kept as the least of each half second that no later one undercuts."""
+
+    def __init__(self, window: float = _WINDOW) -> None:
+        self._buckets = round(window / _BUCKET)
+        self._leasts: deque[tuple[int, float]] = deque()
+
+    def __len__(self) -> int:
+        """How many are kept."""
+        return len(self._leasts)
+
+    def add(self, value: float, at: float) -> float:
+        """The least, with `value` at the monotonic seconds `at`."""
+        bucket = int(at // _BUCKET)
+        while self._leasts and self._leasts[-1][1] >= value:
+            self._leasts.pop()
+        if not self._leasts or self._leasts[-1][0] < bucket:
+            self._leasts.append((bucket, value))
+        while self._leasts[0][0] < bucket - self._buckets:
+            self._leasts.popleft()
+        return self._leasts[0][1]
+
+    def clear(self) -> None:
+        self._leasts.clear()
+
+
 class ArrivalClock:
     """Places a source's own times on the monotonic clock of this process: `captured_at = media_seconds + offset`.
 
@@ -29,7 +55,7 @@ class ArrivalClock:
 
     def __init__(self) -> None:
         self._offset = math.inf
-        self._leasts: deque[tuple[int, float]] = deque()
+        self._least = SlidingLeast()
         self._arrived = -math.inf
         self._newest = -math.inf
         self.begins = 0
@@ -39,7 +65,7 @@ class ArrivalClock:
         if media_seconds < self._newest - _JUMP:
             self._begin()
         delay = arrived_at - media_seconds
-        least = self._least(delay, arrived_at)
+        least = self._least.add(delay, arrived_at)
         self._offset = min(delay, self._follow(least, max(0.0, arrived_at - self._arrived)))
         self._arrived = max(arrived_at, self._arrived)
         self._newest = max(media_seconds, self._newest)
@@ -48,23 +74,12 @@ class ArrivalClock:
     def reset(self) -> None:
         """Forgets all: the source begins anew, with an origin of its own."""
         self._offset = math.inf
-        self._leasts.clear()
+        self._least.clear()
         self._arrived = self._newest = -math.inf
 
     def _begin(self) -> None:
         self.reset()
         self.begins += 1
-
-    def _least(self, delay: float, arrived_at: float) -> float:
-        """The least delay of the window, kept as the least of each half second that no later one undercuts."""
-        bucket = int(arrived_at // _BUCKET)
-        while self._leasts and self._leasts[-1][1] >= delay:
-            self._leasts.pop()
-        if not self._leasts or self._leasts[-1][0] < bucket:
-            self._leasts.append((bucket, delay))
-        while self._leasts[0][0] < bucket - _WINDOW / _BUCKET:
-            self._leasts.popleft()
-        return self._leasts[0][1]
 
     def _follow(self, least: float, elapsed: float) -> float:
         if least <= self._offset or least - self._offset > _STEP:

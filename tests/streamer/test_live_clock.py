@@ -95,4 +95,4 @@ def test_a_reset_clock_knows_nothing() -> None:
 def test_its_memory_is_bounded() -> None:
     clock = ArrivalClock()
     placed(clock, [(i * 0.001, i * 0.001 * 1.0001) for i in range(100_000)])
-    assert len(clock._leasts) <= 22
+    assert len(clock._least) <= 22

@@ -1,0 +1,196 @@
+"""All live streams: the web's `Studio`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from streamer.errors import FacelaneError
+from streamer.live.broadcast import Broadcast
+from streamer.live.channel import Channel, Kind
+from streamer.live.conductor import Conductor
+from streamer.live.enhancer import Enhancer, MakeWay
+from streamer.live.names import check_name
+from streamer.live.ports import LiveSource
+from streamer.live.published import PublishedSource
+from streamer.live.settings import LiveSettings
+from streamer.metrics import LiveMetrics
+from web.feeds import (
+    BadRequestError,
+    FullError,
+    NameTakenError,
+    Publishing,
+    Rendition,
+    SourceRefusedError,
+    Status,
+    UnknownStreamError,
+    Viewing,
+)
+
+logger = logging.getLogger(__name__)
+
+OpenSource = Callable[[str], LiveSource]
+"""A source for an address; nothing is connected yet. Raises UsageError for an address that makes no sense."""
+CheckAddress = Callable[[str], None]
+"""Raises SourceRefusedError for an address that must not be asked for over the API, UsageError for one that makes no
+sense. It may ask a name server, so it is called on a thread."""
+
+
+class LiveStudio:
+    """Made and used on one event loop; `conductor` is started here, and ended by `aclose`.
+
+    `add_trusted` is for streams out of the settings; those that come over the API go through `check_address`. A
+    stream that a publisher made is removed `linger_seconds` after the publisher left; any other stays until `remove`.
+    """
+
+    def __init__(
+        self,
+        settings: LiveSettings,
+        *,
+        conductor: Conductor,
+        metrics: LiveMetrics,
+        make_way: MakeWay,
+        open_source: OpenSource,
+        check_address: CheckAddress,
+        most_scale: int = 2,
+    ) -> None:
+        self._settings = settings
+        self._conductor = conductor
+        self._metrics = metrics
+        self._make_way = make_way
+        self._open_source = open_source
+        self._check_address = check_address
+        self._most_scale = most_scale
+        self._channels: dict[str, Channel] = {}
+        self._ending: set[str] = set()
+        self._leaving: dict[str, asyncio.Task[None]] = {}
+        self._closed = False
+        conductor.start()
+
+    def streams(self) -> Sequence[Status]:
+        return [channel.tell() for channel in self._channels.values()]
+
+    def status(self, name: str) -> Status:
+        return self._channel(name).tell()
+
+    def changes(self, name: str) -> AsyncIterator[Status]:
+        return self._channel(name).changes()
+
+    async def add(self, name: str, source: str) -> Status:
+        """A stream as the API asks for it. Raises BadRequestError, NameTakenError, SourceRefusedError, FullError."""
+        self._check_room(check_name(name))
+        try:
+            await asyncio.to_thread(self._check_address, source)
+        except FacelaneError as error:
+            raise BadRequestError(str(error)) from error
+        return self.add_trusted(name, source)
+
+    def add_trusted(self, name: str, source: str) -> Status:
+        """A stream that nobody needs to be protected from. Raises BadRequestError, NameTakenError, FullError."""
+        self._check_room(check_name(name))
+        try:
+            opened = self._open_source(source)
+        except FacelaneError as error:
+            raise BadRequestError(str(error)) from error
+        return self._begin(name, opened, "network").tell()
+
+    def add_published(self, name: str) -> Status:
+        """A stream that waits for publishers and stays when they leave. Raises as `add_trusted`."""
+        self._check_room(check_name(name))
+        return self._begin(name, PublishedSource(name), "publish").tell()
+
+    async def remove(self, name: str) -> None:
+        channel = self._channel(name)
+        del self._channels[name]
+        self._ending.add(name)
+        leaving = self._leaving.pop(name, None)
+        if leaving is not None and leaving is not asyncio.current_task():
+            leaving.cancel()
+        try:
+            await channel.aclose()
+        finally:
+            self._ending.discard(name)
+        logger.info("stream %s removed", name)
+
+    def view(self, name: str, rendition: Rendition = "enhanced") -> Viewing:
+        return self._channel(name).view(rendition)
+
+    def publish(self, name: str) -> Publishing:
+        """Opens the stream `name` for a publisher, making it if need be; its `close` gives it back."""
+        channel = self._channels.get(check_name(name))
+        if channel is None:
+            source = self._make_published(name)
+        elif isinstance(channel.source, PublishedSource):
+            source = channel.source
+        else:
+            raise NameTakenError(f"{name!r} has a source of its own: publish under another name")
+        publication = source.open()
+        leaving = self._leaving.pop(name, None)
+        if leaving is not None:
+            leaving.cancel()
+        return publication
+
+    def not_ready(self) -> Sequence[str]:
+        if self._conductor.failure is not None:
+            return [self._conductor.failure]
+        if not self._conductor.is_ready:
+            return ["the networks are being prepared: this takes some seconds, once"]
+        return [] if self._conductor.is_alive else ["the thread that enhances has ended: start the service anew"]
+
+    def metrics(self) -> bytes:
+        return self._metrics.render()
+
+    async def aclose(self) -> None:
+        """Ends all streams, then the conductor. May be called twice."""
+        self._closed = True
+        await asyncio.gather(*(self.remove(name) for name in list(self._channels)))
+        await self._conductor.aclose()
+
+    def _channel(self, name: str) -> Channel:
+        try:
+            return self._channels[name]
+        except KeyError:
+            raise UnknownStreamError(f"there is no stream {name!r}") from None
+
+    def _check_room(self, name: str) -> None:
+        if name in self._channels:
+            raise NameTakenError(f"there is a stream {name!r} already: remove it first, or take another name")
+        if name in self._ending:
+            raise NameTakenError(f"the stream {name!r} is just being removed: try again")
+        if self._closed or len(self._channels) >= self._settings.max_streams:
+            raise FullError(f"there are {len(self._channels)} streams, and no more may be added: remove one first")
+
+    def _make_published(self, name: str) -> PublishedSource:
+        if not self._settings.publish:
+            raise SourceRefusedError("publishing is turned off here (setting live.publish)")
+        self._check_room(name)
+        source = PublishedSource(name, on_left=lambda: self._linger(name))
+        self._begin(name, source, "publish")
+        return source
+
+    def _begin(self, name: str, source: LiveSource, kind: Kind) -> Channel:
+        meter = self._metrics.stream(name)
+        channel = Channel(
+            name,
+            source,
+            kind=kind,
+            broadcast=Broadcast(self._settings, meter, asyncio.get_running_loop()),
+            conductor=self._conductor,
+            enhancer=Enhancer(self._make_way, most_scale=self._most_scale, max_height=self._settings.max_height),
+            meter=meter,
+            settings=self._settings,
+        )
+        self._channels[name] = channel
+        channel.start()
+        logger.info("stream %s: %s", name, source.address)
+        return channel
+
+    def _linger(self, name: str) -> None:
+        """A publisher left a stream that was made for it."""
+        self._leaving[name] = asyncio.create_task(self._remove_later(name), name=f"linger {name}")
+
+    async def _remove_later(self, name: str) -> None:
+        await asyncio.sleep(self._settings.linger_seconds)
+        if name in self._channels:
+            await self.remove(name)

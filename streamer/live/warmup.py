@@ -1,0 +1,33 @@
+"""What the first live frames would otherwise have to wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from experts.contract import Expert
+
+BATCHES = (1, 2, 3, 4)
+"""How many faces of a lane a live frame has, mostly."""
+
+
+class Preparing(Protocol):
+    """Something with networks in it, such as a detector."""
+
+    def prepare(self) -> None: ...
+
+
+def warm_up(experts: Iterable[Expert], *others: Preparing, batches: Sequence[int] = BATCHES) -> None:
+    """Has every expert restore black crops in batches of these sizes. To be called on the thread that will compute:
+    networks keep something for each.
+
+    Raises ExpertError where an expert can't work at all.
+    """
+    for other in others:
+        other.prepare()
+    for expert in experts:
+        side = expert.info.input_size
+        for size in batches:
+            expert.restore(np.zeros((size, side, side, 3), np.uint8))
