@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
 
 from streamer.errors import FacelaneError
 from streamer.live.broadcast import Broadcast
@@ -15,6 +16,7 @@ from streamer.live.names import check_name
 from streamer.live.ports import LiveSource
 from streamer.live.published import PublishedSource
 from streamer.live.settings import LiveSettings
+from streamer.media.network.policy import SourceDeniedError
 from streamer.metrics import LiveMetrics
 from web.feeds import (
     BadRequestError,
@@ -30,18 +32,22 @@ from web.feeds import (
 
 logger = logging.getLogger(__name__)
 
-OpenSource = Callable[[str], LiveSource]
-"""A source for an address; nothing is connected yet. Raises UsageError for an address that makes no sense."""
-CheckAddress = Callable[[str], None]
-"""Raises SourceRefusedError for an address that must not be asked for over the API, UsageError for one that makes no
-sense. It may ask a name server, so it is called on a thread."""
+
+class OpenSource(Protocol):
+    """Makes the source for an address; nothing is connected yet.
+
+    `trusted`: whether whoever runs this named it. Else it came over the API: then this may ask a name server, and
+    raises SourceDeniedError where the address must not be asked for. Raises UsageError where it makes no sense.
+    """
+
+    def __call__(self, address: str, *, trusted: bool) -> LiveSource: ...
 
 
 class LiveStudio:
     """Made and used on one event loop; `conductor` is started here, and ended by `aclose`.
 
-    `add_trusted` is for streams out of the settings; those that come over the API go through `check_address`. A
-    stream that a publisher made is removed `linger_seconds` after the publisher left; any other stays until `remove`.
+    `add_trusted` is for streams out of the settings. A stream that a publisher made is removed `linger_seconds` after
+    the publisher left; any other stays until `remove`.
     """
 
     def __init__(
@@ -52,7 +58,6 @@ class LiveStudio:
         metrics: LiveMetrics,
         make_way: MakeWay,
         open_source: OpenSource,
-        check_address: CheckAddress,
         most_scale: int = 2,
     ) -> None:
         self._settings = settings
@@ -60,7 +65,6 @@ class LiveStudio:
         self._metrics = metrics
         self._make_way = make_way
         self._open_source = open_source
-        self._check_address = check_address
         self._most_scale = most_scale
         self._channels: dict[str, Channel] = {}
         self._ending: set[str] = set()
@@ -80,20 +84,14 @@ class LiveStudio:
     async def add(self, name: str, source: str) -> Status:
         """A stream as the API asks for it. Raises BadRequestError, NameTakenError, SourceRefusedError, FullError."""
         self._check_room(check_name(name))
-        try:
-            await asyncio.to_thread(self._check_address, source)
-        except FacelaneError as error:
-            raise BadRequestError(str(error)) from error
-        return self.add_trusted(name, source)
+        opened = await asyncio.to_thread(self._open, source, trusted=False)
+        self._check_room(name)
+        return self._begin(name, opened, "network").tell()
 
     def add_trusted(self, name: str, source: str) -> Status:
         """A stream that nobody needs to be protected from. Raises BadRequestError, NameTakenError, FullError."""
         self._check_room(check_name(name))
-        try:
-            opened = self._open_source(source)
-        except FacelaneError as error:
-            raise BadRequestError(str(error)) from error
-        return self._begin(name, opened, "network").tell()
+        return self._begin(name, self._open(source, trusted=True), "network").tell()
 
     def add_published(self, name: str) -> Status:
         """A stream that waits for publishers and stays when they leave. Raises as `add_trusted`."""
@@ -160,6 +158,14 @@ class LiveStudio:
             raise NameTakenError(f"the stream {name!r} is just being removed: try again")
         if self._closed or len(self._channels) >= self._settings.max_streams:
             raise FullError(f"there are {len(self._channels)} streams, and no more may be added: remove one first")
+
+    def _open(self, source: str, *, trusted: bool) -> LiveSource:
+        try:
+            return self._open_source(source, trusted=trusted)
+        except SourceDeniedError as error:
+            raise SourceRefusedError(str(error)) from error
+        except FacelaneError as error:
+            raise BadRequestError(str(error)) from error
 
     def _make_published(self, name: str) -> PublishedSource:
         if not self._settings.publish:
