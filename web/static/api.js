@@ -38,7 +38,7 @@ async function reason(response) {
   const text = await response.text();
   if (!(response.headers.get("Content-Type") ?? "").includes("json")) return text.trim() || `HTTP ${response.status}`;
   try {
-    return JSON.parse(text).error ?? `HTTP ${response.status}`;
+    return JSON.parse(text).detail ?? `HTTP ${response.status}`;
   } catch {
     return `HTTP ${response.status}`;
   }

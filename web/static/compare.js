@@ -32,10 +32,13 @@ export class Divider {
   constructor(stage, onMove) {
     this.#stage = stage;
     this.#onMove = onMove;
-    const slider = { role: "slider", tabindex: "0", "aria-orientation": "horizontal", "aria-valuemin": "0", "aria-valuemax": "100" };
+    const slider = { role: "slider", tabindex: "0", "aria-valuemin": "0", "aria-valuemax": "100" };
     const label = { "aria-label": "Divider between the original on the left and the enhanced picture on the right" };
     const on = { keydown: (event) => this.#key(event), pointerdown: (event) => this.#grab(event) };
-    this.element = el("div", { class: "divider", ...slider, ...label, on }, el("span", { class: "grip", "aria-hidden": "true" }));
+    this.element = el("div", { class: "divider", hidden: true, ...slider, ...label, on });
+    for (const [name, text] of [["grip", ""], ["side left", "Original"], ["side right", "Enhanced"]]) {
+      this.element.append(el("span", { class: name, text, "aria-hidden": "true" }));
+    }
     this.move(this.split);
   }
 

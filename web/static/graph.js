@@ -37,8 +37,9 @@ export class Graph {
     const words = (value) => (value === null ? "–" : `${Math.round(value)}${this.#unit}`);
     say(this.#now, words(now));
     say(this.#most, `last minute, most ${words(most)}`);
-    this.#canvas.setAttribute("aria-label", `${this.#title} over the last minute: now ${words(now)}, most ${words(most)}`);
-    this.#plot(Math.max(most ?? 0, this.#floor) * 1.1);
+    const summary = `${this.#title} over the last minute: now ${words(now)}, most ${words(most)}`;
+    this.#canvas.setAttribute("aria-label", summary);
+    this.#plot(Math.max(usual(values), this.#floor) * 1.1);
   }
 
   #plot(top) {
@@ -64,6 +65,11 @@ function line(context, points) {
   context.beginPath();
   points.forEach(([x, y], i) => (i ? context.lineTo(x, y) : context.moveTo(x, y)));
   context.stroke();
+}
+
+// What nine of ten values lie under: one outlier, as while a connection begins, would flatten a whole minute.
+function usual(values) {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length * 0.9)] ?? 0;
 }
 
 /** Splits at the gaps. */

@@ -14,6 +14,7 @@ class Page {
   #camera = new CameraPanel();
   #players = new Map();
   #chosen = chosenBefore();
+  #nav = document.getElementById("list");
   #grid = document.getElementById("players");
   #banner = document.getElementById("banner");
   #first = document.getElementById("first-steps");
@@ -23,7 +24,7 @@ class Page {
   start() {
     const adder = button("plus", "Add a stream", () => this.#add());
     document.getElementById("actions").append(this.#opener, adder);
-    document.getElementById("list").append(this.#list.element);
+    this.#nav.append(this.#list.element);
     document.getElementById("camera").append(this.#camera.element);
     this.#attend();
     this.#roster.start();
@@ -48,6 +49,7 @@ class Page {
     if (loaded) this.#arrange(streams);
     this.#list.update(streams, this.#chosen ?? new Set());
     this.#first.hidden = !loaded || streams.size > 0;
+    this.#nav.hidden = streams.size === 0;
     this.#pick.hidden = !loaded || streams.size === 0 || this.#players.size > 0;
     document.body.classList.toggle("away", error !== null);
     this.#sayReach();
@@ -75,11 +77,13 @@ class Page {
   }
 
   #open(name, status) {
-    const player = new Player(status, { ownCamera: this.#camera.publishing === name });
+    const ownCamera = this.#camera.publishing === name;
+    const player = new Player(status, { ownCamera });
     player.addEventListener("close", () => this.#unchoose(name));
     player.addEventListener("status", ({ detail }) => this.#roster.put(detail));
     this.#players.set(name, player);
-    this.#grid.append(player.element);
+    if (ownCamera) this.#grid.prepend(player.element);
+    else this.#grid.append(player.element);
   }
 
   #shut(name, player) {
@@ -145,11 +149,14 @@ function firstOf(streams) {
 document.getElementById("first-steps").append(
   el("h2", { text: "No streams yet" }),
   el("p", { text: "Give Facelane something to look at; any of these will do:" }),
-  el("ol", {},
+  el(
+    "ul",
+    {},
     el("li", {}, el("strong", { text: "Use my camera" }), " sends this browser's own camera through."),
-    el("li", {}, el("strong", { text: "Add a stream" }), " takes a network camera's address: RTSP, RTMP, SRT, HLS or MJPEG."),
-    el("li", {}, "Publish from OBS or any other WHIP client to ", el("code", { text: `${location.origin}/whip/NAME` }), "."),
-    el("li", {}, "On the server, ", el("code", { text: "facelane serve rtsp://camera.example/stream" }), " starts with one.")),
+    el("li", {}, el("strong", { text: "Add a stream" }), " takes the address of a network camera: RTSP, RTMP, SRT, HLS, MJPEG."),
+    el("li", {}, "OBS, or any other WHIP client, publishes to ", el("code", { text: `${location.origin}/whip/NAME` }), "."),
+    el("li", {}, "On the server, ", el("code", { text: "facelane serve rtsp://camera.example/stream" }), " starts with one."),
+  ),
 );
 
 new Page().start();

@@ -4,7 +4,7 @@ import { el, say } from "./dom.js";
 import { Graph } from "./graph.js";
 import { LANES, dropWord, effortWord, figure, known, laneWord, linkLine, milliseconds, size, stageWord } from "./words.js";
 
-const HEADLINES = { glass: "glass to glass", fps: "pictures a second", faces: "faces" };
+const HEADLINES = { glass: "glass to glass", fps: "fps", faces: "faces" };
 
 export class Panel {
   headline = el("dl", { class: "headline" });

@@ -28,6 +28,7 @@ export class Player extends EventTarget {
   #state = el("p", { class: "state", role: "status" });
   #notice = el("p", { class: "notice", role: "status" });
   #veil = el("p", { class: "veil", role: "status" });
+  #whole = el("div", { class: "whole" });
   #buttons = {};
   #legend = legend();
 
@@ -77,31 +78,27 @@ export class Player extends EventTarget {
     const title = el("h2", { text: this.#name, id: `player-${this.#name}` });
     const end = button("close", `Close ${this.#name}`, () => this.dispatchEvent(new Event("close")), { bare: true });
     const head = el("header", {}, title, this.#state, end);
-    this.#screen.element.append(this.#veil, this.#sound(), this.#controls());
+    this.#screen.element.append(this.#veil);
+    this.#whole.append(this.#screen.element, this.#controls());
     this.#legend.hidden = true;
-    const note = ownCamera ? "Your own sound stays off, or you would hear your echo. Turn it on with headphones." : "";
-    const foot = el("div", { class: "foot" }, this.#panel.headline, this.#legend, el("p", { class: "note", text: note }));
+    const note = ownCamera ? "Your own sound is muted, or you would hear your echo. Unmute it with headphones." : "";
+    const foot = el("div", { class: "foot" }, this.#panel.headline, this.#notice, this.#legend);
+    foot.append(el("p", { class: "note", text: note }));
     this.element = el("article", { class: "player", "aria-labelledby": title.id });
-    this.element.append(head, this.#screen.element, this.#notice, foot, this.#panel.element);
-  }
-
-  #sound() {
-    this.#buttons.sound = button("muted", "Turn sound on", () => this.#toggleSound(), { kind: "unmute" });
-    return this.#buttons.sound;
+    this.element.append(head, this.#whole, foot, this.#panel.element);
   }
 
   #controls() {
-    const bare = { bare: true };
-    this.#buttons.compare = button("compare", "Compare", () => this.#toggleCompare());
-    this.#buttons.faces = button("faces", "Faces", () => this.#toggleFaces());
-    for (const name of ["compare", "faces"]) this.#buttons[name].setAttribute("aria-pressed", "false");
-    const controls = el("div", { class: "controls" }, this.#buttons.compare, this.#buttons.faces, el("span", { class: "gap" }));
-    if (document.pictureInPictureEnabled) {
-      this.#buttons.pip = button("pip", "Picture in picture", () => this.#togglePip(), bare);
-      controls.append(this.#buttons.pip);
-    }
-    controls.append(button("full", "Full screen", () => this.#toggleFull(), bare));
-    return controls;
+    const buttons = this.#buttons;
+    buttons.sound = button("muted", "Unmute", () => this.#toggleSound(), { kind: "sound" });
+    buttons.compare = button("compare", "Compare", () => this.#toggleCompare());
+    buttons.faces = button("faces", "Faces", () => this.#toggleFaces());
+    buttons.pip = button("pip", "Picture in picture", () => this.#togglePip(), { bare: true, kind: "pip" });
+    buttons.full = button("full", "Full screen", () => this.#toggleFull(), { bare: true });
+    for (const name of ["compare", "faces"]) press(buttons[name], false);
+    buttons.pip.hidden = !document.pictureInPictureEnabled;
+    const { sound, compare, faces, pip, full } = buttons;
+    return el("div", { class: "controls" }, sound, compare, faces, el("span", { class: "gap" }), pip, full);
   }
 
   #attend() {
@@ -167,10 +164,13 @@ export class Player extends EventTarget {
       this.#state.className = `state ${tone(status.state)}`;
     }
     say(this.#state.lastElementChild, stateLine(status));
+    // While there is no picture its figures mean nothing; why there is none takes their place.
     const isFine = status.state === "live";
-    say(this.#notice, isFine || this.#removed ? "" : (status.message ?? ""));
+    this.#panel.headline.hidden = !isFine;
+    say(this.#notice, isFine || this.#removed ? "" : status.message || stateLine(status));
     say(this.#veil, this.#veilWords(phase));
     this.#veil.hidden = this.#veil.textContent === "";
+    this.#showSound();
     this.#panel.update(status, this.#measured(), this.#link);
   }
 
@@ -186,16 +186,19 @@ export class Player extends EventTarget {
   }
 
   #showSound() {
+    const { sound } = this.#buttons;
     const { muted } = this.#screen.video;
-    relabel(this.#buttons.sound, muted ? "muted" : "sound", muted ? "Turn sound on" : "Turn sound off");
-    this.#buttons.sound.classList.toggle("on", !muted);
+    const isSilent = this.#status.has_sound === false;
+    relabel(sound, muted || isSilent ? "muted" : "sound", isSilent ? "No sound" : muted ? "Unmute" : "Mute");
+    sound.disabled = isSilent;
+    sound.classList.toggle("waiting", muted && !isSilent);
   }
 
   #toggleCompare() {
     const on = !this.#screen.comparing;
     this.#screen.compare(on);
     press(this.#buttons.compare, on);
-    if (this.#buttons.pip) this.#buttons.pip.disabled = on;
+    this.#buttons.pip.disabled = on;
     this.#choose(this.#link.viewer);
   }
 
@@ -208,15 +211,15 @@ export class Player extends EventTarget {
 
   #togglePip() {
     const { video } = this.#screen;
-    const done = document.pictureInPictureElement === video ? document.exitPictureInPicture() : video.requestPictureInPicture();
+    const isOut = document.pictureInPictureElement === video;
+    const done = isOut ? document.exitPictureInPicture() : video.requestPictureInPicture();
     done.catch((error) => say(this.#notice, `No picture in picture: ${error.message}`));
   }
 
   #toggleFull() {
-    const { element, video } = this.#screen;
     if (document.fullscreenElement) document.exitFullscreen();
-    else if (element.requestFullscreen) element.requestFullscreen().catch((error) => say(this.#notice, error.message));
-    else video.webkitEnterFullscreen();
+    else if (this.#whole.requestFullscreen) this.#whole.requestFullscreen().catch((error) => say(this.#notice, error.message));
+    else this.#screen.video.webkitEnterFullscreen(); // a phone that shows nothing but a video in full screen
   }
 }
 

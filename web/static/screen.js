@@ -5,6 +5,7 @@ import { el } from "./dom.js";
 import { drawFaces } from "./overlay.js";
 
 const FACES_KEPT_MS = 250;
+const POLL_MS = 40;
 
 /** Event "shown": a picture is on the screen (detail: `rtp` or undefined, `at` in ms of performance.now()). */
 export class Screen extends EventTarget {
@@ -15,7 +16,6 @@ export class Screen extends EventTarget {
   #book;
   #halves = el("canvas", { class: "halves", hidden: true, "aria-hidden": "true" });
   #overlay = el("canvas", { class: "faces", hidden: true, "aria-hidden": "true" });
-  #names = el("div", { class: "halfnames", hidden: true, "aria-hidden": "true" });
   #divider;
   #layout = null;
   #drawnFaces = { at: 0, rtp: null };
@@ -28,9 +28,7 @@ export class Screen extends EventTarget {
     // Without sound every browser lets it start by itself; the viewer turns the sound on.
     this.video.muted = true;
     this.#divider = new Divider(this.element, () => this.#redraw());
-    this.#divider.element.hidden = true;
-    this.#names.append(el("span", { text: "Original" }), el("span", { text: "Enhanced" }));
-    this.element.append(this.video, this.#halves, this.#overlay, this.#names, this.#divider.element);
+    this.element.append(this.video, this.#halves, this.#overlay, this.#divider.element);
     this.element.addEventListener("pointerdown", (event) => this.#jump(event));
     this.#next();
   }
@@ -82,7 +80,7 @@ export class Screen extends EventTarget {
       this.#next();
     };
     if ("requestVideoFrameCallback" in this.video) this.video.requestVideoFrameCallback(seen);
-    else setTimeout(() => seen(performance.now(), { width: this.video.videoWidth, height: this.video.videoHeight }), 40);
+    else setTimeout(() => seen(performance.now(), sizeOf(this.video)), POLL_MS);
   }
 
   #seen(now, { rtpTimestamp: rtp, width, height, expectedDisplayTime }) {
@@ -101,14 +99,15 @@ export class Screen extends EventTarget {
   #drawHalves(packed) {
     this.#cover();
     this.#divider.element.hidden = !(packed && this.comparing);
-    this.#names.hidden = this.#divider.element.hidden;
-    if (this.#layout) drawPicture(this.#halves.getContext("2d"), this.video, this.#layout, this.comparing ? this.#divider.split : 0);
+    const split = this.comparing ? this.#divider.split : 0;
+    if (this.#layout) drawPicture(this.#halves.getContext("2d"), this.video, this.#layout, split);
   }
 
   // Between pictures, where the newest one is still the one that the layout is of.
   #redraw() {
     const layout = this.#layout;
-    const same = layout?.original && layout.width === this.video.videoWidth && layout.height === this.video.videoHeight;
+    const { videoWidth, videoHeight } = this.video;
+    const same = layout?.original && layout.width === videoWidth && layout.height === videoHeight;
     if (same && this.comparing) drawPicture(this.#halves.getContext("2d"), this.video, layout, this.#divider.split);
   }
 
@@ -126,7 +125,6 @@ export class Screen extends EventTarget {
   #uncover() {
     this.#halves.hidden = true;
     this.#divider.element.hidden = true;
-    this.#names.hidden = true;
   }
 
   #follow(rtp, now) {
@@ -145,9 +143,11 @@ export class Screen extends EventTarget {
   #jump(event) {
     const divider = this.#divider.element;
     if (divider.hidden || event.target === divider || divider.contains(event.target)) return;
-    if (event.target.closest("button")) return;
     const box = this.element.getBoundingClientRect();
     this.#divider.move((event.clientX - box.left) / box.width);
     divider.focus({ preventScroll: true });
   }
 }
+
+// What a browser without requestVideoFrameCallback lets one know of a picture.
+const sizeOf = (video) => ({ width: video.videoWidth, height: video.videoHeight });

@@ -59,6 +59,5 @@ class Row {
 
 function facts(status) {
   const viewers = status.viewers === 1 ? "1 viewer" : `${status.viewers ?? 0} viewers`;
-  if (!status.width) return viewers;
-  return `${size(status.width, status.height)} to ${size(status.output_width, status.output_height)}, ${viewers}`;
+  return status.output_width ? `${size(status.output_width, status.output_height)}, ${viewers}` : viewers;
 }
