@@ -50,7 +50,7 @@ class Service:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        command = [Path(sys.executable).with_name("facelane"), "serve", "--config", self._config]
+        command: list[str | Path] = [Path(sys.executable).with_name("facelane"), "serve", "--config", self._config]
         with self.log_path.open("wb") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
