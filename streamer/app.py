@@ -18,7 +18,6 @@ from streamer import __version__
 from streamer.aio import Worker, run_interruptible
 from streamer.config import Settings
 from streamer.demo import build_sample
-from streamer.errors import SinkError
 from streamer.machinery import Models, Say, load_detector, load_models, make_pipeline, make_store
 from streamer.media.compare import ComparisonSink
 from streamer.media.info import SourceInfo
@@ -26,11 +25,11 @@ from streamer.media.probe import damage_of, probe, sample_frames
 from streamer.media.sink import FileSink
 from streamer.media.source import FileSource
 from streamer.media.sync import sync_shift
-from streamer.media.target import Target, writing
+from streamer.media.target import writing
 from streamer.outlet import FileOutlet
 from streamer.pipeline import Pipeline, Processed
 from streamer.progress import ProgressBar
-from streamer.report import RunFacts, RunTally, compose_report, write_report
+from streamer.report import RunFacts, RunTally, claim_report, compose_report, write_report
 from streamer.settings_tree import table_of
 from streamer.stream import Stream
 from streamer.survey import Survey, survey
@@ -80,7 +79,7 @@ async def _process(job: Job, settings: Settings, progress: Console | None, say: 
         stack.push_async_callback(source.aclose)
         outlet = _make_outlet(job, source.info, settings, tally)
         stack.push_async_callback(outlet.aclose)
-        report_file = _claim_report(job, outlet)
+        report_file = claim_report(job.report, films=outlet.paths, source=job.input, overwrite=job.overwrite)
         if report_file is not None:
             stack.callback(report_file.discard)
         store = make_store(settings, say)
@@ -131,18 +130,6 @@ def _make_outlet(job: Job, info: SourceInfo, settings: Settings, tally: RunTally
     kind = ComparisonSink if job.compare else FileSink
     on_encoded = partial(tally.add_stage, "encode")
     return FileOutlet(kind(job.output, info, settings.output, overwrite=job.overwrite, on_encoded=on_encoded))
-
-
-def _claim_report(job: Job, outlet: FileOutlet) -> Target | None:
-    """A report that can't be written must not be found out after an hour of work, nor replace a film."""
-    if job.report is None:
-        return None
-    if job.report.resolve() in {path.resolve() for path in outlet.paths}:
-        raise SinkError(f"the report {job.report} would replace a film of this job: give it another name")
-    try:
-        return Target(job.report, source=job.input, overwrite=job.overwrite)
-    except SinkError as error:
-        raise type(error)(f"the report: {error}") from error
 
 
 def _facts(

@@ -64,8 +64,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     from streamer.serving import serve
 
     more = entries_of(arguments.sources, taken=[entry.name for entry in settings.streams])
-    serve(settings, more, say=say)
-    return 0
+    return serve(settings, more, say=say)
 
 
 def _watch(arguments: argparse.Namespace) -> int:

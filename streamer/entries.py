@@ -27,7 +27,8 @@ def _told(source: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StreamEntry:
-    """`name`: of the stream, as `streamer.live.names` has it. `source`: where its pictures come from.
+    """`name`: of the stream, as `streamer.live.names` has it. `source`: where its pictures come from; empty where
+    somebody will publish them.
 
     Raises UsageError for a name or a source that can't be one.
     """
@@ -40,7 +41,8 @@ class StreamEntry:
             check_name(self.name)
         except BadRequestError as error:
             raise UsageError(f"{error}, not {self.name!r}") from error
-        parse(self.source)
+        if self.source:
+            parse(self.source)
 
 
 def entries_of(words: Sequence[str], *, taken: Iterable[str] = ()) -> tuple[StreamEntry, ...]:

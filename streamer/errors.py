@@ -8,11 +8,13 @@
     ├── SinkError                 6    the output can't be written
     │   ├── OutputExistsError     7    it is there already, and --overwrite was not given
     │   └── DiskFullError         8    no space left
-    └── ProcessingError          10    a stage failed for good
+    ├── ProcessingError          10    a stage failed for good
+    └── ListenError              13    the web server can't have its address
 
 Weights have their own root (`weights.store.WeightsError`), exit code 9. A truncated or damaged input that gave an
 output ends with 11, `doctor` with 12 where the main job can't run; a signal with 128 and its number, as the shell has
-it: Ctrl-C 130, SIGTERM 143, a closed terminal 129, and 141 where whoever read what was printed went away.
+it: Ctrl-C 130, SIGTERM 143, a closed terminal 129, and 141 where whoever read what was printed went away. That is how
+`serve` ends; `watch`, which a signal ends as it should, ends with 0 if it recorded anything.
 """
 
 from __future__ import annotations
@@ -58,6 +60,10 @@ class DiskFullError(SinkError):
 
 class ProcessingError(FacelaneError):
     exit_code = 10
+
+
+class ListenError(FacelaneError):
+    exit_code = 13
 
 
 EXIT_WEIGHTS = 9

@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -15,6 +16,7 @@ from rich.table import Table
 
 from experts.contract import ExpertInfo
 from routing.types import Lane
+from streamer.errors import SinkError
 from streamer.frame import FrameReport
 from streamer.media.target import Target, writing
 from streamer.quantiles import DurationSketch
@@ -137,6 +139,21 @@ def _overhead(tally: RunTally) -> float:
     total = sum(sketch.total for sketch in tally.stages.values())
     work = sum(sketch.total for stage, sketch in tally.stages.items() if stage.split(".")[0] in WORK_STAGES)
     return round(1.0 - work / total, 4) if total else 0.0
+
+
+def claim_report(path: Path | None, *, films: Sequence[Path], source: Path | None, overwrite: bool) -> Target | None:
+    """The place of a report beside `films`, which it must not replace; None for no report.
+
+    A report that can't be written must not be found out after an hour of work. Raises SinkError, OutputExistsError.
+    """
+    if path is None:
+        return None
+    if path.resolve() in {film.resolve() for film in films}:
+        raise SinkError(f"the report {path} would replace a film of this job: give it another name")
+    try:
+        return Target(path, source=source, overwrite=overwrite)
+    except SinkError as error:
+        raise type(error)(f"the report: {error}") from error
 
 
 def write_report(report: Mapping[str, Any], target: Target) -> None:

@@ -14,12 +14,11 @@ from typing import Literal
 
 from streamer.frame import Frame
 from streamer.live.arrivals import Arrivals
-from streamer.live.broadcast import Broadcast
 from streamer.live.conductor import Conductor
 from streamer.live.enhancer import Enhancer
 from streamer.live.facts import PictureFacts
 from streamer.live.meter import StreamMeter
-from streamer.live.ports import LiveSource, SoundPacket, SourceState, SourceStatus
+from streamer.live.ports import LiveSource, Outlet, SoundPacket, SourceState, SourceStatus
 from streamer.live.settings import LiveSettings
 from streamer.live.slot import LatestSlot
 from streamer.live.standing import Standing
@@ -63,7 +62,7 @@ class Channel:
         source: LiveSource,
         *,
         kind: Kind,
-        broadcast: Broadcast,
+        broadcast: Outlet,
         conductor: Conductor,
         enhancer: Enhancer,
         meter: StreamMeter,

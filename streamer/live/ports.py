@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from streamer.frame import Frame
+
+if TYPE_CHECKING:
+    from streamer.live.facts import PictureFacts
+    from web.feeds import Rendition, Viewing
 
 
 class SourceState(StrEnum):
@@ -95,4 +99,33 @@ class LiveSource(Protocol):
 
     async def aclose(self) -> None:
         """Ends it, in every state, within a second; may be called twice."""
+        ...
+
+
+class Outlet(Protocol):
+    """Where a stream's pictures and sound go: to viewers (`Broadcast`), or into a film (`streamer.recording`)."""
+
+    has_sound: bool
+
+    @property
+    def viewers(self) -> int: ...
+
+    def show(self, enhanced: Frame, original: Frame, facts: PictureFacts) -> None:
+        """The next picture, from any one thread; returns at once."""
+        ...
+
+    def hear(self, packet: SoundPacket) -> None:
+        """The next packet of sound, from any thread; returns at once."""
+        ...
+
+    def wait(self, message: str) -> None:
+        """There is nothing to show until the next `show`. From any thread; returns at once."""
+        ...
+
+    def view(self, rendition: Rendition = "enhanced") -> Viewing:
+        """One more viewer; on the event loop. Raises FullError."""
+        ...
+
+    async def aclose(self) -> None:
+        """Ends it; may be called twice."""
         ...

@@ -83,16 +83,15 @@ class LiveFileWriter:
     def notes(self) -> tuple[str, ...]:
         return () if self._film is None else self._film.notes
 
-    def write(self, frame: Frame, *, has_sound: bool) -> None:
-        """Encode one picture. `has_sound`: whether sound is to be expected; counts with the first picture.
+    def write(self, frame: Frame, *, has_sound: bool) -> int:
+        """Encode one picture; returns the bytes of what the encoder gave out. `has_sound`: whether sound is to be
+        expected; counts with the first picture.
 
         Raises DiskFullError or SinkError; the film can then only be finished.
         """
         with writing(self.path):
-            if self._film is None:
-                self._open(frame, has_sound=has_sound or bool(self._early))
-            if self._film is not None:
-                self._film.write(frame)
+            film = self._film or self._open(frame, has_sound=has_sound or bool(self._early))
+            return film.write(frame)
 
     def hear(self, packet: SoundPacket) -> None:
         """Write one packet of sound. Raises as `write`."""
@@ -126,11 +125,12 @@ class LiveFileWriter:
             self._film.drop()
         self._target.discard()
 
-    def _open(self, first: Frame, *, has_sound: bool) -> None:
-        self._film = _LiveFilm(self._target.part, first, self._settings, self._container, has_sound=has_sound)
+    def _open(self, first: Frame, *, has_sound: bool) -> _LiveFilm:
+        self._film = film = _LiveFilm(self._target.part, first, self._settings, self._container, has_sound=has_sound)
         for packet in self._early:
-            self._film.hear(packet)
+            film.hear(packet)
         self._early.clear()
+        return film
 
 
 class _LiveFilm:
@@ -164,10 +164,11 @@ class _LiveFilm:
         )
         return (*self._video.notes, *(f"{count} {what}" for count, what in told if count))
 
-    def write(self, frame: Frame) -> None:
-        self._mux(self._video.encode(self._timed(self._fitted(frame))))
+    def write(self, frame: Frame) -> int:
+        written = self._mux(self._video.encode(self._timed(self._fitted(frame))))
         self.pictures += 1
         self.seconds = max(0.0, frame.captured_at - self._first.captured_at)
+        return written
 
     def hear(self, packet: SoundPacket) -> None:
         if self._sound is None:
@@ -216,6 +217,8 @@ class _LiveFilm:
             planes = fitted(planes, first.height, first.width, black=first.color.black)
         return replace(frame, y=planes[0], u=planes[1], v=planes[2], color=first.color)
 
-    def _mux(self, packets: Sequence[Packet[Any]]) -> None:
+    def _mux(self, packets: Sequence[Packet[Any]]) -> int:
+        written = sum(packet.size for packet in packets)
         for packet in packets:
             self._output.mux_one(packet)
+        return written
