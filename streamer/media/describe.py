@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,18 +27,33 @@ def choose_video(container: InputContainer, path: Path) -> VideoStream:
 
     Raises NoVideoError where there is none, UnsupportedError where none can be decoded, SourceError for a text file.
     """
-    streams = [stream for stream in container.streams.video if not stream.disposition & _PICTURES]
+    streams = films(container)
     if not streams:
         found = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
         only = "only a cover picture and " if container.streams.video else "only "
         raise NoVideoError(f"{path} has no video ({only}{found}): name a file with a video stream")
-    decodable = [stream for stream in streams if _has_decoder(stream)]
+    decodable = [stream for stream in streams if has_decoder(stream)]
     if not decodable:
         raise UnsupportedError(f"{path} has video that no decoder here knows: convert it to H.264 first")
-    chosen = max(decodable, key=_preference)
+    chosen = preferred(decodable)
     if chosen.codec_context.name in _TEXT_CODECS:
         raise SourceError(f"{path} is text, not a film: name a video file")
     return chosen
+
+
+def films(container: InputContainer) -> list[VideoStream]:
+    """The video streams that are no covers."""
+    return [stream for stream in container.streams.video if not stream.disposition & _PICTURES]
+
+
+def preferred(streams: Sequence[VideoStream]) -> VideoStream:
+    """The default one rather than another, then the largest, then the first."""
+    return max(streams, key=_preference)
+
+
+def has_decoder(stream: Stream) -> bool:
+    # PyAV gives a stream without a decoder no context, whatever its stubs say.
+    return getattr(stream, "codec_context", None) is not None
 
 
 def describe_source(
@@ -82,11 +98,6 @@ def stated_rate(video: VideoStream) -> Fraction | None:
     """Frames a second on average, None where the container gives no hint."""
     rate = video.average_rate or video.guessed_rate
     return rate if rate and rate > 0 else None
-
-
-def _has_decoder(stream: VideoStream) -> bool:
-    # PyAV gives a stream without a decoder no context, whatever its stubs say.
-    return getattr(stream, "codec_context", None) is not None
 
 
 def _preference(stream: VideoStream) -> tuple[bool, int, int]:

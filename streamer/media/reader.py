@@ -16,15 +16,13 @@ from streamer.color import ColorSpec, Planes
 from streamer.errors import NoVideoError, SourceError
 from streamer.frame import Frame
 from streamer.media.conform import fitted, recolored
-from streamer.media.convert import convert, refuse_dolby_vision
 from streamer.media.damage import is_cut
 from streamer.media.decode import SourceCounters, VideoDecoder
 from streamer.media.demux import describe, open_input
 from streamer.media.describe import choose_video, describe_source, stated_rate
 from streamer.media.info import SourceInfo
-from streamer.media.orient import Orientation, orient, orientation_of
 from streamer.media.timeline import Timeline
-from streamer.media.tonemap import mastering_peak
+from streamer.media.upright import PlaneMaker
 
 _USUAL_TIME_BASE = Fraction(1, 90000)
 
@@ -43,7 +41,6 @@ class FileReader:
         self.counters = SourceCounters()
         self._seq = 0
         self._is_read = False
-        self._orientations: dict[int, Orientation] = {}
         self._container = open_input(path)
         try:
             self._is_cut = is_cut(path, self._container.format.name)  # now: the file may be gone later
@@ -122,11 +119,10 @@ class FileReader:
                 f"no frame of {self.path} can be decoded: is it damaged, cut off or encrypted, "
                 "or of a kind that FFmpeg can't decode?"
             )
-        refuse_dolby_vision(decoded)
-        self._peak = mastering_peak(decoded)
-        planes, color = self._shown(picture, decoded)
+        self._planes = PlaneMaker(decoded)
+        planes, color = self._planes.make(picture, decoded)
         frame = self._timed(planes, color, decoded)
-        orientation = self._orientation(decoded)
+        orientation = self._planes.orientation(decoded)
         info = describe_source(
             self.path, self._container, self._video, first=frame, decoded=decoded, orientation=orientation
         )
@@ -135,20 +131,9 @@ class FileReader:
     def _rest(self, *already: Frame) -> Generator[Frame, None, None]:
         yield from already
         for picture, decoded in self._pictures:
-            planes, color = self._shown(picture, decoded)
+            planes, color = self._planes.make(picture, decoded)
             yield self._timed(self._fitted(planes, color), self.info.color, decoded)
         self._is_read = True
-
-    def _shown(self, picture: av.VideoFrame, decoded: av.VideoFrame) -> tuple[Planes, ColorSpec]:
-        planes, color = convert(picture, peak=self._peak)
-        return orient(planes, self._orientation(decoded)), color
-
-    def _orientation(self, decoded: av.VideoFrame) -> Orientation:
-        """What the display matrix asks for, looked up once for each angle, since `sidedata` is not for every frame."""
-        angle = decoded.rotation
-        if angle not in self._orientations:
-            self._orientations[angle] = orientation_of(decoded)
-        return self._orientations[angle]
 
     def _fitted(self, planes: Planes, color: ColorSpec) -> Planes:
         """The planes as the first frame's are."""

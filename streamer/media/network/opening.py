@@ -1,0 +1,122 @@
+"""Opening live media: what FFmpeg is told for each kind of source, so that it waits little and gives up in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import av
+from av.container import InputContainer
+
+from streamer.errors import FacelaneError
+from streamer.live.ports import Cause
+from streamer.media.network.address import Address
+from streamer.media.network.failure import Failure, explain
+from streamer.media.network.http import HttpDoor
+from streamer.media.network.policy import SourcePolicy
+from streamer.media.network.resolving import check_reachable
+from streamer.media.network.settings import NetworkSettings
+
+_MICROSECONDS = 1_000_000
+# What a source may lead FFmpeg to. HTTP is not among them: that is read by `HttpDoor`.
+_PROTOCOLS = {
+    "rtsp": "rtsp,rtsps,rtp,srtp,tcp,udp,tls,crypto",
+    "rtmp": "rtmp,rtmps,tcp,tls,crypto",
+    "srt": "srt",
+    "http": "http,https,crypto,data",
+    "hls": "http,https,crypto,data",
+    "device": "file",
+    "file": "file,crypto,data",
+}
+_ANALYZE_SECONDS = 1.0
+# Loss can only be told from reordering by waiting.
+_REORDER_SECONDS = 0.1
+_UDP_BUFFER_BYTES = 4 << 20
+
+
+@dataclass(slots=True)
+class OpenMedia:
+    """An open source, and how to hurry its end. `interrupt` may be called on any thread."""
+
+    container: InputContainer
+    interrupt: Callable[[], None]
+
+    def close(self) -> None:
+        self.interrupt()
+        self.container.close()
+
+
+def open_media(address: Address, settings: NetworkSettings, policy: SourcePolicy | None = None) -> OpenMedia:
+    """The demuxer of a live source. Blocks for at most a few times `open_timeout_seconds`.
+
+    `policy` is asked for the address, and for whatever HTTP leads on to. Raises Failure.
+    """
+    # FFmpeg's own lines name addresses with their passwords.
+    av.logging.set_level(None)
+    try:
+        if address.kind in ("http", "hls"):
+            return _open_http(address, settings, policy)
+        if address.host:
+            check_reachable(address, policy)
+        return OpenMedia(_open(address, settings, file=address.url), _nothing)
+    except Failure:
+        raise
+    except FacelaneError as error:
+        raise Failure(Cause.OTHER, str(error)) from None
+    except (av.FFmpegError, OSError) as error:
+        raise explain(error, address) from None
+
+
+def _open_http(address: Address, settings: NetworkSettings, policy: SourcePolicy | None) -> OpenMedia:
+    door = HttpDoor(address, settings, policy)
+    try:
+        if address.kind == "hls":
+            return OpenMedia(_open(address, settings, file=address.url, io_open=door.open_part), door.close)
+        return OpenMedia(_open(address, settings, file=door.open(address.url)), door.close)
+    except (av.FFmpegError, OSError) as error:
+        door.close()
+        # A callback's error comes out of PyAV as one of FFmpeg's; the door knows what it was.
+        raise (door.failure or explain(error, address)) from None
+    except BaseException:
+        door.close()
+        raise
+
+
+def _open(address: Address, settings: NetworkSettings, *, file: Any, io_open: Any = None) -> InputContainer:
+    container: InputContainer = av.open(
+        file,
+        "r",
+        format="v4l2" if address.kind == "device" else None,
+        options=options_for(address, settings),
+        metadata_errors="replace",
+        timeout=(settings.open_timeout_seconds, settings.read_timeout_seconds),
+        io_open=io_open,
+    )
+    return container
+
+
+def options_for(address: Address, settings: NetworkSettings) -> dict[str, str]:
+    """FFmpeg's options for this kind of source."""
+    options = {"protocol_whitelist": _PROTOCOLS[address.kind]}
+    if address.kind == "file":
+        return options
+    # Streams are known from what they say of themselves: no frames are counted to guess a rate.
+    options |= {"fpsprobesize": "0", "analyzeduration": str(round(_ANALYZE_SECONDS * _MICROSECONDS))}
+    wait = str(round(settings.read_timeout_seconds * _MICROSECONDS))
+    if address.kind == "rtsp":
+        options |= {"rtsp_transport": settings.transport, "timeout": wait, "allowed_media_types": "video+audio"}
+        if settings.transport == "udp":
+            options |= {"buffer_size": str(_UDP_BUFFER_BYTES), "max_delay": str(round(_REORDER_SECONDS * 1e6))}
+    elif address.kind == "rtmp":
+        options |= {"rw_timeout": wait, "rtmp_live": "live"}
+    elif address.kind == "srt":
+        connect = str(round(settings.open_timeout_seconds * 1000))
+        options |= {"rw_timeout": wait, "timeout": wait, "connect_timeout": connect, "mode": "caller"}
+    elif address.kind == "hls":
+        options |= {"http_persistent": "0", "http_multiple": "0", "allowed_extensions": "ALL"}
+    return options
+
+
+def _nothing() -> None:
+    return None
