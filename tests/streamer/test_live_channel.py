@@ -1,0 +1,306 @@
+"""One live stream from its source to a viewer who decodes what comes; all real but the source and the costs."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+import tracemalloc
+from collections.abc import Coroutine
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from streamer.live.channel import Channel
+from streamer.live.conductor import Conductor
+from streamer.live.settings import LiveSettings
+from streamer.metrics import LiveMetrics
+from tests.helpers.living import CostlyWay, Looked, PlayedSource, Watcher, make_channel, numbered_frames, playing, until
+
+FRAMES = numbered_frames(400)
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(main, 60))
+
+
+def rises(seen: list[Looked]) -> bool:
+    numbers = [each.number for each in seen if each.number is not None]
+    return len(numbers) > 2 and all(earlier < later for earlier, later in pairwise(numbers))
+
+
+def drops(channel: Channel, reason: str) -> int:
+    found: dict[str, int] = channel.tell()["drops"]
+    return found.get(reason, 0)
+
+
+def test_a_viewer_sees_every_frame_in_order_soon_after_its_capture() -> None:
+    async def main() -> None:
+        source = PlayedSource(FRAMES)
+        async with playing(source, lambda scale: CostlyWay(0.002, doubles=scale == 2)) as (channel, _):
+            viewing = channel.view("enhanced")
+            seen = await Watcher(viewing).look(seconds=2.0)
+            status = channel.tell()
+            viewing.close()
+        live = [each for each in seen if each.number is not None and "slate" not in each.coded.facts]
+        assert rises(live)
+        assert len(live) > 25
+        assert sorted(each.age for each in live)[len(live) // 2] < 0.1
+        assert (live[-1].width, live[-1].height) == (256, 192)
+        assert (status["width"], status["output_height"], status["scale"]) == (128, 192, 2)
+        assert status["state"] == "live"
+        assert status["effort"] == {"name": "full", "level": 0, "of": 6}
+        assert status["fps_in"] == pytest.approx(25, abs=5)
+        assert {"decode", "queue", "background", "encode"} <= set(status["stages_ms"])
+        assert set(live[-1].coded.facts["stages_ms"]) >= {"decode", "queue", "background", "encode"}
+
+    run(main())
+
+
+def test_an_overloaded_stream_shows_the_newest_and_counts_what_it_drops() -> None:
+    async def main() -> None:
+        ways: list[CostlyWay] = []
+        source = PlayedSource(FRAMES, rate=50)
+
+        def make(_scale: int) -> CostlyWay:
+            ways.append(CostlyWay(0.1))
+            return ways[-1]
+
+        async with playing(source, make) as (channel, _):
+            viewing = channel.view("enhanced")
+            seen = await Watcher(viewing).look(seconds=3.0)
+            lost = drops(channel, "superseded")
+            processed = sum(len(way.seen) for way in ways)
+            sent = source.sent
+            status = channel.tell()
+            viewing.close()
+        live = [each for each in seen if each.number is not None and "slate" not in each.coded.facts]
+        assert rises(live)
+        # One interval that the newest waits at most, 100 ms of work, coding; and a busy machine.
+        assert sorted(each.age for each in live)[len(live) // 2] < 0.25
+        assert max(each.age for each in live) < 0.8
+        assert lost > 60
+        assert abs(sent - lost - processed - drops_of_start(status)) <= 2
+        assert status["effort"]["level"] > 0
+
+    run(main())
+
+
+def drops_of_start(status: Any) -> int:
+    return int(status["drops"].get("unwatched", 0) + status["drops"].get("late", 0))
+
+
+def test_late_frames_are_dropped_before_any_work_and_a_constant_delay_is_not_late() -> None:
+    async def main() -> None:
+        way = CostlyWay()
+        source = PlayedSource(FRAMES, delay=0.5)
+        settings = LiveSettings(without_viewers=True, max_age_seconds=0.1)
+        async with playing(source, lambda _: way, settings) as (channel, _):
+            await until(lambda: len(way.seen) > 10)
+            assert drops(channel, "late") <= 1
+            source.brings.clear()
+            await until(lambda: channel.tell()["state"] == "retrying")
+            await asyncio.sleep(0.1)
+            before = len(way.seen)
+            for number in range(5):
+                old = replace(FRAMES[number], captured_at=time.monotonic() - 2)
+                channel.picture(old, decode_seconds=0.0)
+                await asyncio.sleep(0.05)
+            assert len(way.seen) == before
+            assert drops(channel, "late") >= 5
+
+    run(main())
+
+
+def test_nothing_is_done_while_nobody_watches() -> None:
+    async def main() -> None:
+        way = CostlyWay()
+        async with playing(PlayedSource(FRAMES), lambda _: way) as (channel, _):
+            await until(lambda: drops(channel, "unwatched") > 10)
+            assert way.seen == []
+            assert channel.tell()["output_width"] == 256
+            viewing = channel.view("enhanced")
+            await until(lambda: len(way.seen) > 5)
+            viewing.close()
+            idle = drops(channel, "unwatched")
+            await until(lambda: drops(channel, "unwatched") > idle + 2)
+            done = len(way.seen)
+            await asyncio.sleep(0.3)
+            assert len(way.seen) == done
+
+    run(main())
+
+
+def test_a_stream_whose_source_dies_keeps_its_viewers_and_tells_them() -> None:
+    async def main() -> None:
+        source = PlayedSource(FRAMES)
+        async with playing(source, lambda _: CostlyWay()) as (channel, metrics):
+            viewing = channel.view("enhanced")
+            watcher = Watcher(viewing)
+            before = await watcher.look(seconds=0.8)
+            source.brings.clear()
+            dead = await watcher.look(seconds=1.6)
+            status = channel.tell()
+            source.brings.set()
+            after = await watcher.look(seconds=1.5)
+            text = metrics.render().decode()
+            viewing.close()
+        assert any("slate" not in each.coded.facts for each in before)
+        slates = [each.coded.facts.get("slate") for each in dead]
+        assert slates[-2:] == ["camera refused: is it on?"] * 2
+        assert (status["state"], status["cause"]) == ("retrying", "refused")
+        assert status["message"] == "camera refused: is it on?"
+        assert 0 < status["retry_in_s"] <= 9
+        assert status["viewers"] == 1
+        live = [each for each in after if "slate" not in each.coded.facts]
+        assert len(live) > 10
+        assert 'reconnects_total{cause="refused",stream="door"} 1.0' in text
+        everything = [each.coded for each in (*before, *dead, *after)]
+        assert all(a.pts < b.pts for a, b in pairwise(everything))
+
+    run(main())
+
+
+def test_a_connected_source_without_pictures_has_stalled() -> None:
+    async def main() -> None:
+        source = PlayedSource(FRAMES[:1], rate=0.2)
+        async with playing(source, lambda _: CostlyWay(), LiveSettings(wait_seconds=0.3)) as (channel, _):
+            viewing = channel.view("enhanced")
+            await until(lambda: channel.tell()["state"] == "stalled")
+            seen = await Watcher(viewing).look(seconds=0.8)
+            viewing.close()
+        assert "no pictures" in str(seen[-1].coded.facts["slate"])
+
+    run(main())
+
+
+def test_times_given_to_the_way_rise_whatever_the_source_says() -> None:
+    async def main() -> None:
+        way = CostlyWay()
+        source = PlayedSource([])
+        source.brings.clear()
+        async with playing(source, lambda _: way, LiveSettings(without_viewers=True)) as (channel, _):
+            now = time.monotonic()
+            for number, at in enumerate((0.0, 0.04, 0.03, 0.03, 0.07)):
+                channel.picture(replace(FRAMES[0], captured_at=now + at - 0.1), decode_seconds=0.0)
+                await until(lambda: len(way.seen) == number + 1)  # noqa: B023
+        seconds = [at for at, _, _ in way.seen]
+        assert seconds == sorted(set(seconds))
+        assert seconds[0] == pytest.approx(now - 0.1, abs=1e-4)
+        assert [seq for _, seq, _ in way.seen] == [0, 1, 2, 3, 4]
+
+    run(main())
+
+
+def test_a_way_that_fails_costs_frames_and_is_told_but_the_stream_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        ways: list[CostlyWay] = []
+
+        def make(_scale: int) -> CostlyWay:
+            ways.append(CostlyWay(fails=0 if ways else 1000))
+            return ways[-1]
+
+        source = PlayedSource(FRAMES)
+        async with playing(source, make, LiveSettings(without_viewers=True)) as (channel, _):
+            messages: set[str] = set()
+
+            def goes_on() -> bool:
+                messages.add(channel.tell()["message"])
+                return len(ways) == 2 and len(ways[1].seen) > 3
+
+            await until(goes_on)
+            assert "frames fail: RuntimeError: the way is blocked" in messages
+            assert channel.tell()["message"] == ""
+            assert drops(channel, "failed") == 3
+
+    run(main())
+    assert caplog.text.count("a frame failed") == 1
+
+
+def test_changes_are_told_at_once_and_every_second_and_end_with_the_stream() -> None:
+    async def main() -> None:
+        source = PlayedSource(FRAMES)
+        told: list[tuple[float, str]] = []
+        async with playing(source, lambda _: CostlyWay()) as (channel, _):
+
+            async def listen() -> None:
+                async for status in channel.changes():
+                    told.append((time.monotonic(), status["state"]))
+
+            listening = asyncio.create_task(listen())
+            await until(lambda: bool(told) and told[-1][1] == "live")
+            source.brings.clear()
+            gone = time.monotonic()
+            await until(lambda: told[-1][1] == "retrying")
+            assert time.monotonic() - gone < 0.7
+            count = len(told)
+            await until(lambda: len(told) > count, seconds=3)
+        await asyncio.wait_for(listening, 2)
+        assert channel._listeners == set()
+
+    run(main())
+
+
+def test_two_streams_on_one_conductor_are_both_served() -> None:
+    async def main() -> None:
+        settings, metrics, conductor = LiveSettings(without_viewers=True), LiveMetrics(), Conductor()
+        conductor.start()
+        greedy, modest = CostlyWay(0.08), CostlyWay(0.004)
+        channels = [
+            make_channel("greedy", PlayedSource(FRAMES), lambda _: greedy, settings, conductor, metrics),
+            make_channel("modest", PlayedSource(FRAMES), lambda _: modest, settings, conductor, metrics),
+        ]
+        for channel in channels:
+            channel.start()
+        await asyncio.sleep(3.0)
+        await asyncio.gather(*(channel.aclose() for channel in channels))
+        await conductor.aclose()
+        # 25 a second come; while a long frame is at work, more than one of them may go by.
+        assert len(modest.seen) > 24
+        assert len(greedy.seen) > 15
+        assert greedy.threads == modest.threads == {"conductor"}
+
+    run(main())
+
+
+def test_it_may_be_closed_twice_and_at_once() -> None:
+    async def main() -> None:
+        async with playing(PlayedSource(FRAMES), lambda _: CostlyWay()) as (channel, metrics):
+            viewing = channel.view("enhanced")
+            await channel.aclose()
+            assert b'stream="door"' not in metrics.render()
+            viewing.close()
+
+    run(main())
+
+
+def test_memory_stays_flat_over_thousands_of_frames() -> None:
+    """Frames of 64 x 48 pixels at 500 a second, most of them superseded, some encoded."""
+
+    async def main() -> None:
+        frames = numbered_frames(50, width=64, height=48)
+        source = PlayedSource(frames, rate=500)
+        async with playing(source, lambda _: CostlyWay()) as (channel, _):
+            viewing = channel.view("enhanced")
+            watcher = Watcher(viewing)
+            tracemalloc.start()
+            # The meter keeps the last thousand events of a kind: only when it is full, growth can be told from filling.
+            await watcher.look(seconds=3.0)
+            first, sent = traced(), source.sent
+            await watcher.look(seconds=4.0)
+            last = traced()
+            tracemalloc.stop()
+            viewing.close()
+        frames_between = source.sent - sent
+        assert frames_between > 800
+        # A frame is 4.6 kB: one kept in a hundred would show.
+        assert (last - first) / frames_between < 60
+
+    run(main())
+
+
+def traced() -> int:
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
