@@ -87,7 +87,17 @@ def _watch(arguments: argparse.Namespace) -> int:
     )
     report = watch(job, settings, progress=None if arguments.quiet else Console(stderr=True), say=say)
     _say_notes(report)
+    if not arguments.quiet:
+        say(_recorded(report))
     return 0
+
+
+def _recorded(report: Mapping[str, Any]) -> str:
+    """What a recording came to, in one line."""
+    frames = report["frames"]
+    drops = ", ".join(f"{count} {reason}" for reason, count in frames["dropped_by_reason"].items() if count)
+    dropped = f"{frames['dropped']} dropped ({drops})" if drops else "none dropped"
+    return f"{report['outputs'][0]}: {report['recorded_seconds']:.1f} s, {frames['out']} pictures, {dropped}"
 
 
 def _check_output(arguments: argparse.Namespace, *, source: Path | None) -> None:

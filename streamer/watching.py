@@ -16,7 +16,7 @@ from streamer import __version__
 from streamer.aio import Worker, run_interruptible
 from streamer.config import Settings
 from streamer.effort import Effort
-from streamer.errors import DiskFullError, FacelaneError, SourceError
+from streamer.errors import FacelaneError, ProcessingError, SourceError
 from streamer.frame import Frame
 from streamer.live.channel import Channel
 from streamer.live.conductor import Conductor
@@ -38,6 +38,7 @@ from web.feeds import Status
 
 _NAME = "watch"
 _LOOK_SECONDS = 0.2
+_READY_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +114,10 @@ class _Session:
     async def run(self, progress: Console | None, say: Say) -> dict[str, Any]:
         """Raises what ended the film before its time, once what there is of it has its name."""
         started = time.perf_counter()
-        self._conductor.start()
-        self._channel.start()
         interrupted: asyncio.CancelledError | None = None
         try:
+            await self._prepare()
+            self._channel.start()
             await self._follow(progress, say)
         except asyncio.CancelledError as cancelled:
             interrupted = cancelled
@@ -129,6 +130,14 @@ class _Session:
                 raise interrupted
             raise SourceError(f"{last['source']['address']}: {last['message'] or 'not one picture came'}")
         return self._report(last, time.perf_counter() - started)
+
+    async def _prepare(self) -> None:
+        """Nothing is recorded as long as nothing can be enhanced."""
+        self._conductor.start()
+        while not self._conductor.is_ready:
+            await asyncio.sleep(_READY_SECONDS)
+        if self._conductor.failure is not None:
+            raise ProcessingError(self._conductor.failure)
 
     async def aclose(self) -> None:
         """Ends the source first, then what works on its frames, then the film. May be called twice."""
@@ -159,8 +168,7 @@ class _Session:
     def _told(self, failure: FacelaneError) -> FacelaneError:
         if not self._writer.pictures:
             return failure
-        kind = DiskFullError if isinstance(failure, DiskFullError) else type(failure)
-        return kind(f"{failure}; the {self._writer.seconds:.0f} s before that are in {self._writer.path}")
+        return type(failure)(f"{failure}; the {self._writer.seconds:.0f} s before that are in {self._writer.path}")
 
     def _report(self, last: Status, seconds: float) -> dict[str, Any]:
         writer, drops = self._writer, last["drops"]
@@ -183,7 +191,7 @@ class _Session:
             output_pixels_percent=100.0 * (last["scale"] or 1) ** 2,
         )
         report = compose_report(self._tally, facts)
-        return {**report, "recorded_seconds": round(writer.seconds, 3)}
+        return {**report, "recorded_seconds": round(writer.seconds, 3), "latency_ms": last["latency_ms"]}
 
 
 class _TalliedWay:
