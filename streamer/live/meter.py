@@ -17,6 +17,8 @@ from streamer.live.recent import Recent
 
 Clock = Callable[[], float]
 
+UNWATCHED = "unwatched"
+"""Nobody watches, so there is nothing to do: a drop that is no loss."""
 DROP_REASONS = (
     "superseded",  # a newer frame came before work began
     "late",  # too old before work began

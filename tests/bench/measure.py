@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from tests.bench.sent import SentLog
 from tests.helpers.browser import running_chromium
-from tests.helpers.eyes import Eyes, Seen, rate, steps
+from tests.helpers.eyes import Eyes, Seen, rate, steps, watch
 from tests.helpers.rtsp import RtspServer
 from tests.helpers.service import Service
 
@@ -143,14 +143,7 @@ def watching(service: Service, count: int) -> Iterator[list[Page]]:
         yield []
         return
     with running_chromium() as browser:
-        yield [_page(browser, service) for _ in range(count)]
-
-
-def _page(browser: Browser, service: Service) -> Page:
-    page = browser.new_context().new_page()
-    page.goto(f"{service.url}/#watch={STREAM}")
-    page.wait_for_function("document.querySelector('article.player video')?.videoWidth > 0")
-    return page
+        yield [watch(browser, service.url, STREAM) for _ in range(count)]
 
 
 @contextmanager

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
-LOOK = """async () => {
-    const video = document.querySelector('video');
+VIDEO = "article.player video"
+
+LOOK = """async (selector) => {
+    const video = document.querySelector(selector);
     const canvas = Object.assign(document.createElement('canvas'), {width: 128, height: 8});
     const context = canvas.getContext('2d', {willReadFrequently: true});
     const seen = window.seenByTest = [];
@@ -32,8 +34,8 @@ LOOK = """async () => {
     video.requestVideoFrameCallback(look);
 }"""
 
-LISTEN = """async () => {
-    const video = document.querySelector('video');
+LISTEN = """async (selector) => {
+    const video = document.querySelector(selector);
     const context = new AudioContext();
     await context.resume();
     const analyser = context.createAnalyser();
@@ -61,12 +63,29 @@ class Seen:
     height: int
 
 
+def watch(browser: Browser, url: str, name: str, *, seconds: float = 30.0) -> Page:
+    """A page, of a context of its own, that shows the stream; fails where no picture comes in `seconds`."""
+    page = browser.new_context().new_page()
+    page.goto(f"{url}/#watch={name}")
+    wait_for_picture(page, seconds=seconds)
+    return page
+
+
+def wait_for_picture(page: Page, *, seconds: float = 30.0) -> None:
+    """Until the first player has a picture; fails where it doesn't come."""
+    # Not by `wait_for_function`: that is `eval`, which the page's policy forbids.
+    deadline = time.monotonic() + seconds
+    while not page.evaluate("(selector) => document.querySelector(selector)?.videoWidth ?? 0", VIDEO):
+        assert time.monotonic() < deadline, f"no picture in {seconds} s: {page.inner_text('body')}"
+        page.wait_for_timeout(100)
+
+
 class Eyes:
-    """Looks at the first video of a page, from when it is made; made while a video is there."""
+    """Looks at the first player of a page, from when it is made; made once a picture is there."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
-        page.evaluate(LOOK)
+        page.evaluate(LOOK, VIDEO)
         self._offset = _clock_offset(page)
 
     def seen(self) -> list[Seen]:
@@ -87,7 +106,7 @@ class Eyes:
 
     def loudest(self) -> float:
         """The greatest sample (0 to 1) of the sound within a few seconds; returns as soon as it is heard."""
-        return float(self._page.evaluate(LISTEN))
+        return float(self._page.evaluate(LISTEN, VIDEO))
 
 
 def _clock_offset(page: Page) -> float:
