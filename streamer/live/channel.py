@@ -29,7 +29,8 @@ logger = logging.getLogger(__name__)
 
 Kind = Literal["network", "publish"]
 
-_TICKS = Fraction(1, 90000)
+_CLOCK_RATE = 90000
+_TIME_BASE = Fraction(1, _CLOCK_RATE)
 _LOOK_SECONDS = 0.25
 _TELL_SECONDS = 1.0
 _SOONEST_SECONDS = 0.05
@@ -129,8 +130,8 @@ class Channel:
 
     def _retimed(self, frame: Frame) -> Frame:
         self._seq += 1
-        self._pts = max(self._pts + 1, round(frame.captured_at / _TICKS))
-        return replace(frame, pts=self._pts, time_base=_TICKS, seq=self._seq)
+        self._pts = max(self._pts + 1, round(frame.captured_at * _CLOCK_RATE))
+        return replace(frame, pts=self._pts, time_base=_TIME_BASE, seq=self._seq)
 
     def _is_watched(self, now: float) -> bool:
         if self._broadcast.viewers or self._settings.without_viewers:

@@ -23,7 +23,8 @@ from web.feeds import NameTakenError
 
 logger = logging.getLogger(__name__)
 
-_TICKS = Fraction(1, 90000)
+_CLOCK_RATE = 90000
+_TIME_BASE = Fraction(1, _CLOCK_RATE)
 _WAITING = SourceStatus(SourceState.WAITING)
 _LEFT = SourceStatus(SourceState.WAITING, Cause.CLOSED, "The publisher left; waiting for somebody to publish")
 _COMING = SourceStatus(SourceState.CONNECTING, Cause.NONE, "A publisher is connecting")
@@ -174,8 +175,8 @@ class PublishedSource:
             self._fail(error)
             return None
         self._seq += 1
-        pts = round(received.captured_at / _TICKS)
-        return Frame(y, u, v, color, pts, _TICKS, self._seq, received.captured_at)
+        pts = round(received.captured_at * _CLOCK_RATE)
+        return Frame(y, u, v, color, pts, _TIME_BASE, self._seq, received.captured_at)
 
     def _fail(self, error: Exception) -> None:
         """Told once, counted always."""

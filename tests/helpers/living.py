@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -98,15 +99,21 @@ class PlayedSource:
 
 class CostlyWay:
     """Takes `seconds` (or what `seconds` says of an effort) and leaves pictures as they are. `fails`: how many frames
-    it fails on first. With `doubles`, pictures come out twice as large."""
+    it fails on first. With `doubles`, pictures come out twice as large. `keeps`: how many of the frames' times are kept.
+    """
 
     def __init__(
-        self, seconds: float | Callable[[Effort], float] = 0.0, *, fails: int = 0, doubles: bool = False
+        self,
+        seconds: float | Callable[[Effort], float] = 0.0,
+        *,
+        fails: int = 0,
+        doubles: bool = False,
+        keeps: int | None = None,
     ) -> None:
         self._seconds = seconds
         self.fails = fails
         self._doubles = doubles
-        self.seen: list[tuple[float, int, Effort]] = []
+        self.seen: deque[tuple[float, int, Effort]] = deque(maxlen=keeps)
         self.threads: set[str] = set()
 
     def process(self, frame: Frame, effort: Effort = FULL) -> Processed:

@@ -282,7 +282,7 @@ def test_memory_stays_flat_over_thousands_of_frames() -> None:
     async def main() -> None:
         frames = numbered_frames(50, width=64, height=48)
         source = PlayedSource(frames, rate=500)
-        async with playing(source, lambda _: CostlyWay()) as (channel, _):
+        async with playing(source, lambda _: CostlyWay(keeps=1)) as (channel, _):
             viewing = channel.view("enhanced")
             watcher = Watcher(viewing)
             tracemalloc.start()
