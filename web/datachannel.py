@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from typing import Any
 
@@ -16,7 +15,7 @@ LABEL = "facelane"
 
 MAX_MESSAGE_CHARS = 4096
 MAX_BUFFERED_BYTES = 65536
-_MAX_GLASS_SECONDS = 60.0
+_MAX_GLASS_MS = 60_000
 
 
 class PageChannel:
@@ -66,11 +65,12 @@ class PageChannel:
                 self._shown(told.get("glass_ms"))
 
     def _pong(self, ping: dict[str, Any], received_at: float) -> None:
-        pong = {"type": "pong", "id": ping.get("id"), "client": ping.get("client")}
+        echo = {key: ping[key] for key in ("id", "client") if isinstance(ping.get(key), int | float | str)}
+        pong = {"type": "pong", **echo}
         self._send(json.dumps({**pong, "server_received": _ms(received_at), "server_sent": _ms(time.monotonic())}))
 
     def _shown(self, glass_ms: object) -> None:
-        if isinstance(glass_ms, int | float) and math.isfinite(glass_ms) and 0 <= glass_ms / 1000 < _MAX_GLASS_SECONDS:
+        if isinstance(glass_ms, int | float) and 0 <= glass_ms < _MAX_GLASS_MS:
             self._viewing.shown(glass_ms / 1000)
 
 
