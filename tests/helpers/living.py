@@ -99,8 +99,7 @@ class PlayedSource:
 
 class CostlyWay:
     """Takes `seconds` (or what `seconds` says of an effort) and leaves pictures as they are. `fails`: how many frames
-    it fails on first. With `doubles`, pictures come out twice as large. `keeps`: how many of the frames' times are kept.
-    """
+    it fails on first. With `doubles`, pictures come out twice as large. `keeps`: so many frames' times."""
 
     def __init__(
         self,
@@ -167,22 +166,19 @@ class Watcher:
 
 @asynccontextmanager
 async def playing(
-    source: PlayedSource, make_way: MakeWay, settings: LiveSettings | None = None, *, conductor: Conductor | None = None
+    source: PlayedSource, make_way: MakeWay, settings: LiveSettings | None = None, *, metrics: LiveMetrics | None = None
 ) -> AsyncIterator[tuple[Channel, LiveMetrics]]:
     """A channel that plays, with everything real but source and way."""
-    settings = settings or LiveSettings()
-    metrics = LiveMetrics()
-    mine = conductor or Conductor()
-    if conductor is None:
-        mine.start()
-    channel = make_channel("door", source, make_way, settings, mine, metrics)
+    metrics = metrics or LiveMetrics()
+    conductor = Conductor()
+    conductor.start()
+    channel = make_channel("door", source, make_way, settings or LiveSettings(), conductor, metrics)
     channel.start()
     try:
         yield channel, metrics
     finally:
         await channel.aclose()
-        if conductor is None:
-            await mine.aclose()
+        await conductor.aclose()
 
 
 def make_channel(
