@@ -81,6 +81,7 @@ class Broadcast:
         self._slate = Slate()
         self._pictures: Mailbox[tuple[EncodedPicture, bool]] = Mailbox(loop, self._show, most=_MOST_PICTURES)
         self._sounds: Mailbox[SoundPacket] = Mailbox(loop, self._soundtrack.put, most=_MOST_SOUNDS)
+        self._failing = False
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="encode", daemon=True)
         self._thread.start()
@@ -148,22 +149,31 @@ class Broadcast:
 
     def _encode(self, job: Job) -> None:
         content = self._content(job)
-        for rendition in job.renditions:
-            key = rendition in job.keys
-            try:
-                picture = None if self._pictures.is_full else self._coded(content, rendition, key=key)
-            except SinkError as error:
-                logger.error("a picture was not encoded: %s", error)
-                self._meter.dropped("encoder_failed")
-                # It asks again in its time, not at once.
-                self._handover.made_key(rendition)
-                continue
-            if picture is None:
-                self._meter.dropped("encoder_busy")
-                continue
-            if picture.is_key:
-                self._handover.made_key(rendition)
-            self._pictures.post((picture, content.is_live))
+        for rendition, coder in self._coders.items():
+            if rendition not in job.renditions:
+                coder.rest()
+            elif self._pictures.is_full:
+                self._fail(rendition, "encoder_busy")
+            else:
+                self._send(content, rendition, key=rendition in job.keys)
+
+    def _send(self, content: _Content, rendition: Rendition, *, key: bool) -> None:
+        try:
+            picture = self._coded(content, rendition, key=key)
+        except SinkError as error:
+            if not self._failing:
+                logger.error("pictures are not shown from here on: %s", error)
+            self._failing = True
+            self._fail(rendition, "encoder_failed")
+            return
+        self._failing = False
+        if picture.is_key:
+            self._handover.made_key(rendition)
+        self._pictures.post((picture, content.is_live))
+
+    def _fail(self, rendition: Rendition, reason: str) -> None:
+        self._meter.dropped(reason)
+        self._handover.failed_key(rendition)
 
     def _content(self, job: Job) -> _Content:
         if job.shown is not None and job.message is None and not job.repeated:

@@ -93,6 +93,10 @@ class Handover:
         with self._changed:
             self._keys[rendition].made(time.monotonic())
 
+    def failed_key(self, rendition: Rendition) -> None:
+        with self._changed:
+            self._keys[rendition].failed(time.monotonic())
+
     def close(self) -> None:
         with self._changed:
             self._closed = True

@@ -33,3 +33,7 @@ class KeyFrames:
         """There is one now; it answers all who asked while it was being made."""
         self.wanted = False
         self._made_at = now
+
+    def failed(self, now: float) -> None:
+        """The attempt came to nothing; the next is made no sooner than after one that did."""
+        self._made_at = now

@@ -80,6 +80,10 @@ class RenditionCoder:
             self._encoder = None
             raise
 
+    def rest(self) -> None:
+        """Nobody wants it for now: let the encoder's memory go."""
+        self._encoder = None
+
     def _encoder_for(self, coding: Coding, rate: float) -> LiveEncoder:
         fits = coding == self._coding and self._rate * _SLOWER < rate < self._rate * _FASTER
         if self._encoder is None or not fits:

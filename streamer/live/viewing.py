@@ -70,6 +70,9 @@ class PictureRing:
         self.needs_key = True
         """Nothing can be added before a key frame."""
 
+    def __len__(self) -> int:
+        return len(self._ring)
+
     @property
     def renditions(self) -> set[Rendition]:
         """Those that must be made for this viewer now."""
@@ -123,6 +126,10 @@ class Viewer:
         self._picture_came, self._sound_came = asyncio.Event(), asyncio.Event()
         self._asked = False
         self._ended = False
+
+    def __len__(self) -> int:
+        """The pictures and packets that wait to be taken."""
+        return len(self._pictures) + len(self._sounds)
 
     @property
     def has_sound(self) -> bool:
