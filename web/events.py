@@ -14,23 +14,22 @@ from web.feeds import FullError, Status, Studio
 
 logger = logging.getLogger(__name__)
 
-HEARTBEAT_SECONDS: Final = 15.0
-LIST_SECONDS: Final = 1.0
+HEARTBEAT_SECONDS = 15.0
+LIST_SECONDS = 1.0
 RETRY_MS: Final = 2000
-WRITE_SECONDS: Final = 10.0
-MAX_LISTENERS: Final = 64
+WRITE_SECONDS = 10.0
+MAX_LISTENERS = 64
 
 _HEADERS: Final = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 class Events:
     """`/api/events` and `/api/streams/{name}/events`. No more than `MAX_LISTENERS` at a time; a comment every
-    `heartbeat_seconds` where nothing else is to say, so that proxies keep the connection."""
+    `HEARTBEAT_SECONDS` where nothing else is to say, so that proxies keep the connection. `listeners`: how many."""
 
-    def __init__(self, studio: Studio, *, heartbeat_seconds: float = HEARTBEAT_SECONDS) -> None:
+    def __init__(self, studio: Studio) -> None:
         self._studio = studio
-        self._heartbeat_seconds = heartbeat_seconds
-        self._listeners = 0
+        self.listeners = 0
         self._closing = asyncio.Event()
 
     def routes(self) -> list[web.RouteDef]:
@@ -60,11 +59,11 @@ class Events:
     async def _serve(
         self, request: web.Request, items: AsyncIterator[Status], *, event: str, last: tuple[str, Status] | None = None
     ) -> web.StreamResponse:
-        if self._listeners >= MAX_LISTENERS:
+        if self.listeners >= MAX_LISTENERS:
             raise FullError(f"{MAX_LISTENERS} listen to events already: close one, or ask /api/streams now and then")
-        self._listeners += 1
+        self.listeners += 1
+        outlet = _Outlet(request)
         try:
-            outlet = _Outlet(request)
             await outlet.open()
             ended = await self._relay(items, outlet, event=event)
             if ended and last is not None:
@@ -73,8 +72,10 @@ class Events:
             logger.debug("a listener to events reads too slowly and is let go")
             if request.transport is not None:
                 request.transport.abort()
+        except ConnectionError:
+            logger.debug("a listener to events is gone")
         finally:
-            self._listeners -= 1
+            self.listeners -= 1
         return outlet.response
 
     async def _relay(self, items: AsyncIterator[Status], outlet: _Outlet, *, event: str) -> bool:
@@ -84,7 +85,7 @@ class Events:
         try:
             while True:
                 done, _ = await asyncio.wait(
-                    (closing, upcoming), timeout=self._heartbeat_seconds, return_when=asyncio.FIRST_COMPLETED
+                    (closing, upcoming), timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED
                 )
                 if closing in done:
                     return False

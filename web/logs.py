@@ -21,18 +21,18 @@ class AccessLog(AbstractAccessLogger):
         self.logger.debug("%s %s %s %d, %.0f ms", request.remote, request.method, path, response.status, time * 1000)
 
 
-class _Malformed(logging.Filter):
-    """aiohttp logs what it can't parse as an error, with the line in question. That is the client's error, and that
-    line may be the one with the token."""
+class _ClientsFault(logging.Filter):
+    """aiohttp logs as errors, with a traceback, what it can't parse and who hangs up. Neither is this server's error,
+    and the line that can't be parsed, which it cites, may be the one with the token."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         raised = record.exc_info[1] if record.exc_info else None
-        if not isinstance(raised, HttpProcessingError):
+        if not isinstance(raised, HttpProcessingError | web.RequestPayloadError | ConnectionError):
             return True
-        access.debug("answered %d to what isn't proper HTTP", raised.code)
+        access.debug("a client sent what isn't proper HTTP, or hung up: %s", type(raised).__name__)
         return False
 
 
 access = logging.getLogger("web.access")
 connections = logging.getLogger("web.connections")
-connections.addFilter(_Malformed())
+connections.addFilter(_ClientsFault())

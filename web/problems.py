@@ -22,6 +22,7 @@ _ADVICE = {
     413: "the body is too large: send less, or raise [web] max_body_bytes",
     417: "leave out the header Expect, or send 100-continue",
 }
+_RETRY = {"Retry-After": "5"}
 _FRAMING = frozenset({"content-type", "content-length", "transfer-encoding"})
 
 
@@ -48,7 +49,7 @@ async def tell_problems(request: web.Request, handler: Handler) -> web.StreamRes
     try:
         return await handler(request)
     except FeedError as raised:
-        return problem(raised.status, str(raised))
+        return problem(raised.status, str(raised), headers=_RETRY if raised.status == 503 else None)
     except web.HTTPException as raised:
         return _of_exception(raised)
     except ConnectionError:

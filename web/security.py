@@ -21,7 +21,7 @@ from web.settings import WebSettings
 OPEN_PATHS: Final = frozenset({"/healthz", "/login"})
 """The routes that ask for no token."""
 
-BODY_SECONDS: Final = 10.0
+BODY_SECONDS = 10.0
 """The longest that sending a request's body may take."""
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -23,10 +23,10 @@ from web.signaling import Signaling
 SHUTDOWN_SECONDS: Final = 1.0
 """The longest that answers under way may take when the server closes."""
 
-IDLE_SECONDS: Final = 30.0
+IDLE_SECONDS = 30.0
 """A connection that brings no complete request for so long is closed, the header's slow senders with it."""
 
-LINGER_SECONDS: Final = 2.0
+LINGER_SECONDS = 2.0
 """For so long the rest of a refused body is read and thrown away, so that the client sees the answer."""
 
 
@@ -57,6 +57,11 @@ class Server:
         if host in ("", "0.0.0.0", "::"):
             host = "::1" if host == "::" else "127.0.0.1"
         return f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
+
+    @property
+    def listeners(self) -> int:
+        """How many connections to events there are."""
+        return self._events.listeners
 
     async def start(self) -> None:
         """Returns when the server answers. Raises CannotListenError."""

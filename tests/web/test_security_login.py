@@ -31,7 +31,7 @@ def ask(method: str, path: str, *, headers: Headers = (), body: bytes = b"") -> 
 
 def every_route(served: Served) -> list[tuple[str, str]]:
     routes = served.server.app.router.routes()
-    found = [(route.method, str(route.resource and route.resource.canonical)) for route in routes]
+    found = [(route.method.replace("*", "POST"), str(route.resource and route.resource.canonical)) for route in routes]
     return [(method, re.sub(r"{\w+}", "demo", path)) for method, path in found if path not in ("/login", "/healthz")]
 
 
