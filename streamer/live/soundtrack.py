@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import statistics
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from streamer.live.ports import SoundPacket
 from web.feeds import EncodedSound
@@ -15,6 +14,8 @@ SOUND_RATE = 48_000
 """Ticks a second of Opus in RTP (RFC 7587, section 4.1)."""
 
 _WINDOW = 15
+# One in so many, at either end, is not to be followed.
+_OUTLIERS = 7
 # How fast the delay may change, in seconds a second: Opus packets of 20 ms then come 15 to 25 ms apart.
 _SLEW = 0.25
 _MOST_DELAY_SECONDS = 2.0
@@ -25,10 +26,10 @@ _MOST_PACKETS = 256
 
 
 class Delay:
-    """From capture to leaving, as pictures have it now: the median of the last few, followed smoothly.
+    """From capture to leaving, as pictures have it now: the middle of what the last few had, followed smoothly.
 
-    The median, since the worst error is then least: half a spread that is 80 ms wide. A maximum would hold all sound
-    back for one slow picture.
+    The middle between quick and slow ones makes the worst error least: half of their spread, so that 80 ms between
+    them stay within 40. The two slowest and quickest of the last fifteen don't count: they would pull all sound along.
     """
 
     def __init__(self) -> None:
@@ -41,10 +42,16 @@ class Delay:
         """A picture left at `now` (monotonic seconds), so long after its capture."""
         first = not self._recent
         self._recent.append(seconds)
-        goal = min(max(statistics.median(self._recent), 0.0), _MOST_DELAY_SECONDS)
+        goal = min(max(_middle(self._recent), 0.0), _MOST_DELAY_SECONDS)
         step = _SLEW * max(0.0, now - self._followed_at)
         self.seconds = goal if first else min(max(goal, self.seconds - step), self.seconds + step)
         self._followed_at = now
+
+
+def _middle(values: Iterable[float]) -> float:
+    ordered = sorted(values)
+    left_out = len(ordered) // _OUTLIERS
+    return (ordered[left_out] + ordered[-1 - left_out]) / 2
 
 
 class SoundClock:

@@ -34,8 +34,11 @@ class OnAir:
     def show(self, number: int, *, height: int = 96, width: int = 128, color: ColorSpec | None = None) -> Frame:
         """The picture `number`, and as its original one of half the size."""
         whole = frame(number, height, width, color=color)
-        self.broadcast.show(whole, halved(whole), PictureFacts(number, whole.captured_at))
+        self.show_frame(whole)
         return whole
+
+    def show_frame(self, whole: Frame) -> None:
+        self.broadcast.show(whole, halved(whole), PictureFacts(whole.seq, whole.captured_at))
 
     def view(self, rendition: Rendition = "enhanced") -> Watcher:
         return Watcher(self.broadcast.view(rendition))
