@@ -7,6 +7,7 @@ with RtspServer({"cam": numbered_film(folder / "cam.mp4")}) as server:
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import threading
@@ -90,6 +91,11 @@ class RtspServer:
                 self._listener = None
             self._process.communicate(timeout=10)
             self._process = None
+
+    def freeze(self) -> None:
+        """Goes on holding its connections, but says nothing any more; only `kill` ends that."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
 
     def __enter__(self) -> Self:
         self.start()

@@ -118,11 +118,13 @@ class Feeder:
         base = self._running()
         if base is None:
             return Gst.FlowReturn.OK
+        # What an edit list cuts off, such as an encoder's lead-in, has no running time.
+        shown = sample.get_segment().to_running_time(Gst.Format.TIME, buffer.pts)
+        if shown == Gst.CLOCK_TIME_NONE:
+            return Gst.FlowReturn.OK
         duration = 0 if buffer.duration == Gst.CLOCK_TIME_NONE else buffer.duration
-        self._end = max(self._end, self._offset + buffer.pts + duration)
-        buffer.pts += base + self._offset
-        if buffer.dts != Gst.CLOCK_TIME_NONE:
-            buffer.dts += base + self._offset
+        self._end = max(self._end, self._offset + shown + duration)
+        buffer.pts = buffer.dts = base + self._offset + shown
         if source.get_property("caps") is None or not source.get_property("caps").is_equal(sample.get_caps()):
             source.set_property("caps", sample.get_caps())
         source.emit("push-buffer", buffer)
@@ -157,7 +159,7 @@ def factory_of(films: list[str], *, tell: bool) -> Any:
         _, payloader = _KINDS[kind]
         parts.append(
             f"appsrc name=source{index} is-live=true format=time max-bytes=0 ! "
-            f"{payloader} name=pay{index} pt={96 + index}"
+            f"{payloader} name=pay{index} pt={96 + index} perfect-rtptime=false"
         )
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_launch("( " + " ".join(parts) + " )")

@@ -18,7 +18,7 @@ from streamer.media.network.outlet import Outlet
 RATE = 48000
 PACKET_SAMPLES = 960
 _TIME_BASE = Fraction(1, RATE)
-_GAP_SAMPLES = RATE // 20
+_GAP_SAMPLES = RATE * 15 // 1000
 
 
 class Sound(Protocol):
@@ -88,7 +88,7 @@ class CodedSound:
             self._next = begin
         self._shape = shape
         # Counted on, not as stated: containers that round to milliseconds would make the sound tremble.
-        begin = self._next + round((begin - self._next) / 64)
+        begin = self._next + round((begin - self._next) / 16)
         self._next = begin + round(frame.samples * RATE / frame.sample_rate)
         frame.pts, frame.time_base = begin, _TIME_BASE
         for ready in self._resampler.resample(frame):
