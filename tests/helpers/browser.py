@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, sync_playwright
+import numpy as np
+import numpy.typing as npt
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, sync_playwright
 
 from tests.helpers.studio import DemoStudio
 from web.server import Server
@@ -17,6 +20,7 @@ from web.settings import WebSettings
 
 T = TypeVar("T")
 
+FAR_NAME = "facelane.example"
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
     "--headless=new",
@@ -30,6 +34,8 @@ FLAGS = (
     "--autoplay-policy=no-user-gesture-required",
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
+    # A name that a browser takes for a foreign machine, so no secure context: none but loopback is asked.
+    f"--host-resolver-rules=MAP {FAR_NAME} 127.0.0.1",
 )
 WAIT_SECONDS = 15.0
 
@@ -53,22 +59,23 @@ class Served:
 
     def __init__(self, make_studio: Callable[[], DemoStudio], *, port: int = 0, token: str = "") -> None:
         self._make_studio = make_studio
-        self._settings = WebSettings(port=port, token=token)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="served")
+        self._settings = WebSettings(port=port, token=token, host_names=FAR_NAME)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="served")
+        self._opened: Future[None] = Future()
+        self._loop: asyncio.AbstractEventLoop
+        self._over: asyncio.Event
         self.studio: DemoStudio
         self.url = ""
 
     def __enter__(self) -> Served:
         self._thread.start()
-        self.run(self._open())
+        self._opened.result(timeout=WAIT_SECONDS)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.run(self._close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join(timeout=WAIT_SECONDS)
+        assert not self._thread.is_alive(), f"the server did not end within {WAIT_SECONDS} s"
 
     @property
     def port(self) -> int:
@@ -77,17 +84,22 @@ class Served:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=WAIT_SECONDS)
 
-    async def _open(self) -> None:
+    async def _serve(self) -> None:
+        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
         self.studio = self._make_studio()
-        self._server = Server(self.studio, self._settings)
-        await self._server.start()
-        self.url = self._server.url
-
-    async def _close(self) -> None:
-        await self._server.aclose()
-        await self.studio.aclose()
-        # aiortc leaves the last words of its transports to the loop.
-        await asyncio.sleep(0.1)
+        server = Server(self.studio, self._settings)
+        try:
+            await server.start()
+            self.url = server.url
+            self._opened.set_result(None)
+            await self._over.wait()
+        except BaseException as error:
+            if not self._opened.done():
+                self._opened.set_exception(error)
+            raise
+        finally:
+            await server.aclose()
+            await self.studio.aclose()
 
 
 class Watch:
@@ -102,8 +114,8 @@ class Watch:
         page.on("request", self._see)
 
     def check(self) -> None:
-        assert self.complaints == []
-        assert self.foreign == []
+        assert not self.complaints, self.complaints
+        assert not self.foreign, self.foreign
 
     def forget(self) -> None:
         self.complaints.clear()
@@ -124,13 +136,10 @@ PIXELS = """(element) => {
     context.drawImage(element, 0, 0, 64, 36);
     return Array.from(context.getImageData(0, 0, 64, 36).data);
 }"""
-"""A video's or canvas's picture, as 64 x 36 RGBA values."""
+
+Pixels = npt.NDArray[np.uint8]
 
 
-def pixels(page: Page, selector: str) -> list[int]:
-    values: list[int] = page.locator(selector).evaluate(PIXELS)
-    return values
-
-
-def refuse(route: Route) -> None:
-    route.abort("connectionrefused")
+def pixels(element: Locator) -> Pixels:
+    """What a video or canvas shows, as (36, 64, 4) RGBA."""
+    return np.array(element.evaluate(PIXELS), np.uint8).reshape(36, 64, 4)

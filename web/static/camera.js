@@ -23,7 +23,7 @@ export class CameraPanel extends EventTarget {
   #microphone = el("input", { type: "checkbox", id: "camera-sound", checked: true });
   #error = el("p", { class: "error", role: "alert" });
   #line = el("p", { role: "status" });
-  #preview = el("video", { playsinline: true, autoplay: true, "aria-label": "Your camera, as it is" });
+  #preview = el("div", { class: "preview" });
   #running;
   #publisher = null;
   #media = null;
@@ -31,10 +31,10 @@ export class CameraPanel extends EventTarget {
   constructor() {
     super();
     for (const [value, text] of Object.entries(SIZES)) this.#size.append(el("option", { value, text }));
-    this.#preview.muted = true;
     this.#form = this.#buildForm();
     const stop = button("stop", "Stop my camera", () => this.stop(), { kind: "danger" });
-    this.#running = el("div", { class: "running", hidden: true }, this.#preview, el("div", {}, this.#line, stop));
+    this.#running = el("div", { class: "running", hidden: true }, this.#preview);
+    this.#running.append(el("div", {}, this.#line, stop));
     this.element = el("section", { class: "camera", hidden: true, "aria-label": "My camera" }, this.#form, this.#running);
   }
 
@@ -87,7 +87,7 @@ export class CameraPanel extends EventTarget {
     this.#publisher = new Publisher();
     this.#publisher.addEventListener("state", () => this.#follow());
     await this.#publisher.open(name, this.#media);
-    this.#preview.srcObject = this.#media;
+    this.#mirror();
     this.#form.hidden = true;
     this.#running.hidden = false;
     this.#follow();
@@ -99,6 +99,13 @@ export class CameraPanel extends EventTarget {
     const video = { width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: 25, max: 30 } };
     const audio = this.#microphone.checked && { echoCancellation: true, noiseSuppression: true };
     return navigator.mediaDevices.getUserMedia({ video, audio });
+  }
+
+  #mirror() {
+    const video = el("video", { playsinline: true, autoplay: true, "aria-label": "Your camera, as it is" });
+    video.muted = true;
+    video.srcObject = this.#media;
+    this.#preview.replaceChildren(video);
   }
 
   #follow() {
@@ -124,7 +131,7 @@ export class CameraPanel extends EventTarget {
     publisher?.close();
     for (const track of this.#media?.getTracks() ?? []) track.stop();
     this.#media = null;
-    this.#preview.srcObject = null;
+    this.#preview.replaceChildren();
     this.#form.hidden = false;
     this.#running.hidden = true;
   }

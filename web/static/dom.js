@@ -23,6 +23,11 @@ export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Lets screen readers say `text`, once. */
+export function announce(text) {
+  say(document.getElementById("spoken"), text);
+}
+
 const ICONS = {
   live: [["circle", { cx: 12, cy: 12, r: 6, fill: "currentColor", stroke: "none" }]],
   waiting: [["circle", { cx: 12, cy: 12, r: 6 }]],
@@ -31,6 +36,7 @@ const ICONS = {
   retrying: [["path", { d: "M18.5 9A7 7 0 1 0 19 13M19 4v5h-5" }]],
   failed: [["path", { d: "M6.5 6.5l11 11M17.5 6.5l-11 11" }]],
   ended: [["path", { d: "M7 7h10v10H7z" }]],
+  unknown: [["path", { d: "M7 12h10" }]],
   muted: [["path", { d: "M4 9.5v5h3.5L12 19V5L7.5 9.5zM16 9.5l5 5M21 9.5l-5 5" }]],
   sound: [["path", { d: "M4 9.5v5h3.5L12 19V5L7.5 9.5zM15.5 9a4.5 4.5 0 0 1 0 6M18 6.5a8 8 0 0 1 0 11" }]],
   compare: [["path", { d: "M12 3v18M8 8l-4 4 4 4M16 8l4 4-4 4" }]],

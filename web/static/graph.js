@@ -21,6 +21,7 @@ export class Graph {
     this.#unit = unit;
     this.#floor = floor;
     const head = el("figcaption", {}, el("span", { text: title }), this.#now);
+    this.#canvas.setAttribute("aria-label", `${title} over the last minute: nothing yet`);
     this.element = el("figure", { class: "graph" }, head, this.#canvas, this.#most);
   }
 

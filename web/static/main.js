@@ -2,7 +2,7 @@
 
 import { CameraPanel } from "./camera.js";
 import { askForStream, askToRemove } from "./dialogs.js";
-import { button, el, say } from "./dom.js";
+import { announce, button, el, say } from "./dom.js";
 import { Player } from "./player.js";
 import { Roster } from "./roster.js";
 import { StreamList } from "./streams.js";
@@ -19,6 +19,7 @@ class Page {
   #banner = document.getElementById("banner");
   #first = document.getElementById("first-steps");
   #pick = document.getElementById("pick");
+  #away = false;
   #opener = button("camera", "Use my camera", () => this.#camera.toggle(), { kind: "primary" });
 
   start() {
@@ -44,7 +45,8 @@ class Page {
   }
 
   #show() {
-    const { streams, loaded, error } = this.#roster;
+    const { loaded, error } = this.#roster;
+    const streams = error === null ? this.#roster.streams : unknown(this.#roster.streams);
     if (loaded && this.#chosen === null) this.#chosen = firstOf(streams);
     if (loaded) this.#arrange(streams);
     this.#list.update(streams, this.#chosen ?? new Set());
@@ -60,6 +62,8 @@ class Page {
     say(this.#banner, error === null ? "" : `${error.message} Trying again in ${seconds(retryInS)}.`);
     this.#banner.hidden = error === null;
     this.#opener.disabled = error !== null;
+    if (error !== null && !this.#away) announce(error.message);
+    this.#away = error !== null;
   }
 
   #arrange(streams) {
@@ -138,6 +142,12 @@ class Page {
 function chosenBefore() {
   const match = location.hash.match(/^#watch=(.*)$/);
   return match && new Set(match[1].split(",").filter(Boolean).map(decodeURIComponent));
+}
+
+/** What was last told, less what may have changed since. */
+function unknown(streams) {
+  const aged = (status) => ({ ...status, state: "unknown", cause: "none", message: "" });
+  return new Map([...streams].map(([name, status]) => [name, aged(status)]));
 }
 
 /** Who comes without a choice sees something at once: the first that is live, else the first. */

@@ -13,7 +13,7 @@ export class Panel {
   #latency = new Graph("Glass to glass", { unit: " ms", floor: 100 });
   #fps = new Graph("Pictures shown", { unit: " a second", floor: 25 });
   #groups = {};
-  #effort = el("p", { class: "effort", role: "status" });
+  #effort = el("span", { class: "effort" });
 
   constructor() {
     for (const [key, words] of Object.entries(HEADLINES)) {
@@ -27,8 +27,8 @@ export class Panel {
       groups.append(el("section", {}, el("h3", { text: title }), this.#groups[title]));
     }
     const fold = el("details", { class: "details", on: { toggle: () => this.#draw() } });
-    fold.append(el("summary", { text: "Details" }), graphs, groups);
-    this.element = el("div", { class: "panel" }, this.#effort, fold);
+    fold.append(el("summary", {}, "Details", this.#effort), graphs, groups);
+    this.element = fold;
   }
 
   /** Once a second. `measured`: `glassP50`, `glassP95` (ms or null) and `fps` of this screen. */
@@ -50,7 +50,7 @@ export class Panel {
   }
 
   get #isOpen() {
-    return this.element.querySelector("details").open;
+    return this.element.open;
   }
 
   #fill(status, measured, link) {

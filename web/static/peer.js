@@ -4,6 +4,7 @@
 import { call } from "./api.js";
 
 const GATHER_MS = 1000;
+const GOODBYE_MS = 2000;
 
 const iceServers = new Map();
 
@@ -63,16 +64,17 @@ export class Session {
   /** Ends it here and there. May be called twice, and while the page is being left. */
   close() {
     this.#closed = true;
-    this.#pc.close();
     this.#remove();
   }
 
+  // The connection stays until the server has heard: whoever ends it first makes the session one that isn't there.
   #remove() {
-    if (this.#location === null) return;
     const location = this.#location;
     this.#location = null;
-    // A server that is gone, or has forgotten the session, needs no goodbye.
-    fetch(location, { method: "DELETE", keepalive: true }).catch(() => {});
+    if (location === null) return this.#pc.close();
+    const signal = AbortSignal.timeout(GOODBYE_MS);
+    // A server that is gone needs no goodbye.
+    return fetch(location, { method: "DELETE", keepalive: true, signal }).catch(() => {}).finally(() => this.#pc.close());
   }
 
   #trickle(candidate) {

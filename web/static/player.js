@@ -1,7 +1,7 @@
 // One chosen stream: its picture, its controls, its state and its figures.
 
 import { Clock } from "./clock.js";
-import { button, el, icon, relabel, say } from "./dom.js";
+import { announce, button, el, icon, relabel, say } from "./dom.js";
 import { FrameBook } from "./frames.js";
 import { Glass } from "./glass.js";
 import { Link } from "./link.js";
@@ -25,9 +25,10 @@ export class Player extends EventTarget {
   #lost = 0;
   #reportedAt = 0;
   #removed = false;
-  #state = el("p", { class: "state", role: "status" });
-  #notice = el("p", { class: "notice", role: "status" });
-  #veil = el("p", { class: "veil", role: "status" });
+  #spoken = "";
+  #state = el("p", { class: "state" });
+  #notice = el("p", { class: "notice" });
+  #veil = el("p", { class: "veil" });
   #whole = el("div", { class: "whole" });
   #buttons = {};
   #legend = legend();
@@ -79,7 +80,7 @@ export class Player extends EventTarget {
     const end = button("close", `Close ${this.#name}`, () => this.dispatchEvent(new Event("close")), { bare: true });
     const head = el("header", {}, title, this.#state, end);
     this.#screen.element.append(this.#veil);
-    this.#whole.append(this.#screen.element, this.#controls());
+    this.#whole.append(el("div", { class: "frame" }, this.#screen.element), this.#controls());
     this.#legend.hidden = true;
     const note = ownCamera ? "Your own sound is muted, or you would hear your echo. Unmute it with headphones." : "";
     const foot = el("div", { class: "foot" }, this.#panel.headline, this.#notice, this.#legend);
@@ -170,6 +171,7 @@ export class Player extends EventTarget {
     say(this.#notice, isFine || this.#removed ? "" : status.message || stateLine(status));
     say(this.#veil, this.#veilWords(phase));
     this.#veil.hidden = this.#veil.textContent === "";
+    this.#speak();
     this.#showSound();
     this.#panel.update(status, this.#measured(), this.#link);
   }
@@ -179,6 +181,14 @@ export class Player extends EventTarget {
     if (phase === "connected") return "";
     const line = linkLine(this.#link);
     return `${line[0].toUpperCase()}${line.slice(1)}`;
+  }
+
+  #speak() {
+    const steady = { steady: true };
+    const state = this.#removed ? "removed" : `${stateLine(this.#status, steady)}; ${linkLine(this.#link, steady)}`;
+    if (state === this.#spoken) return;
+    this.#spoken = state;
+    announce(`${this.#name}: ${state}`);
   }
 
   #toggleSound() {

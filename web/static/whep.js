@@ -57,7 +57,6 @@ export class Viewer extends EventTarget {
     this.#closed = true;
     clearTimeout(this.#pinger);
     this.#session?.close();
-    this.#pc?.close();
     this.#tell("state");
   }
 

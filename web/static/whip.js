@@ -32,7 +32,6 @@ export class Publisher extends EventTarget {
     if (this.#closed) return;
     this.#closed = true;
     this.#session?.close();
-    this.#pc?.close();
     this.dispatchEvent(new Event("state"));
   }
 

@@ -8,6 +8,7 @@ const STATES = {
   retrying: "Trying again",
   failed: "Failed",
   ended: "Ended",
+  unknown: "Not known while the server is away",
 };
 
 const CAUSES = {
@@ -72,11 +73,12 @@ export const dropWord = (reason) => DROPS[reason] ?? plain(reason);
 export const laneWord = (lane) => LANES[lane]?.word ?? plain(lane);
 export const stageWord = (stage) => STAGES[stage] ?? plain(stage);
 
-/** The state of a stream's source as a short line: "Trying again in 4 s: connection refused". */
-export function stateLine(status) {
+/** The state of a stream's source as a short line: "Trying again in 4 s: connection refused". To be read aloud, it is
+ * `steady`: without seconds that count down. */
+export function stateLine(status, { steady = false } = {}) {
   const cause = causeWord(status.cause);
-  const soon = status.state === "retrying" && status.retry_in_s !== null && status.retry_in_s !== undefined;
-  const head = (STATES[status.state] ?? plain(status.state)) + (soon ? ` in ${seconds(status.retry_in_s)}` : "");
+  const counts = status.state === "retrying" && known(status.retry_in_s) && !steady;
+  const head = (STATES[status.state] ?? plain(status.state)) + (counts ? ` in ${seconds(status.retry_in_s)}` : "");
   return cause && status.state !== "live" ? `${head}: ${cause}` : head;
 }
 
@@ -87,9 +89,9 @@ export function tone(state) {
   return state === "retrying" || state === "stalled" ? "warn" : "calm";
 }
 
-/** How the page stands with the server about one stream; see `link.js` for the phases. */
-export function linkLine({ phase, path, retryInS, message }) {
-  const again = `trying again ${retryInS > 0 ? `in ${seconds(retryInS)}` : "now"}`;
+/** How the page stands with the server about one stream; see `link.js` for the phases. `steady` as in `stateLine`. */
+export function linkLine({ phase, path, retryInS, message }, { steady = false } = {}) {
+  const again = `trying again${steady ? "" : ` in ${seconds(retryInS)}`}`;
   const words = {
     asking: "asking the server",
     searching: "looking for a way",
