@@ -90,12 +90,23 @@ class Service:
         return status
 
     def until(self, name: str, *, seconds: float = 30.0, **wanted: Any) -> dict[str, Any]:
-        """Waits for a status whose fields are as wanted."""
+        """Waits for a status whose fields are as wanted; the stream itself may still have to come to be."""
         deadline = time.monotonic() + seconds
-        while any((status := self.status(name))[field] != value for field, value in wanted.items()):
+        while True:
+            status = self._status_or_nothing(name)
+            if status and all(status[field] == value for field, value in wanted.items()):
+                return status
             assert time.monotonic() < deadline, f"no {wanted} in {seconds} s: {status}\n{self.log()}"
             time.sleep(0.1)
-        return status
+
+    def _status_or_nothing(self, name: str) -> dict[str, Any]:
+        try:
+            return self.status(name)
+        except urllib.error.HTTPError as error:
+            if error.code != 404:
+                raise
+            error.close()
+            return {}
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of all samples of this name that have these labels."""
