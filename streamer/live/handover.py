@@ -69,11 +69,11 @@ class Handover:
             return not dropped
 
     def wait(self, message: str) -> None:
-        """A slate with this message until the next picture."""
+        """A slate with this message, after the picture that waits if there is one, until the next."""
         with self._changed:
             if message != self._message:
                 self._slate_at = 0.0
-            self._message, self._new = message, None
+            self._message = message
             self._changed.notify()
 
     def want(self, renditions: Collection[Rendition]) -> None:
@@ -128,6 +128,7 @@ class Handover:
         keys = frozenset(rendition for rendition in self._wanted if self._keys[rendition].due(now))
         shown, repeated = (self._last, True) if self._new is None else (self._new, False)
         self._new = None
-        if self._message is not None:
+        message = self._message if repeated else None
+        if message is not None:
             self._slate_at = now
-        return Job(shown, self._message, repeated, self._wanted, keys)
+        return Job(shown, message, repeated, self._wanted, keys)

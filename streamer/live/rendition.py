@@ -38,21 +38,16 @@ class Pace:
     def __init__(self) -> None:
         self._steps: deque[float] = deque(maxlen=_PACE_STEPS)
         self._last_at: float | None = None
+        self.rate = _USUAL_RATE
+        """What is usual as long as too little is known. May be read on any thread."""
 
     def add(self, captured_at: float) -> None:
         if self._last_at is not None:
             self._steps.append(captured_at - self._last_at)
         self._last_at = captured_at
-
-    @property
-    def rate(self) -> float:
-        """What is usual as long as too little is known."""
-        # A copy, since another thread may add meanwhile.
-        steps = list(self._steps)
-        if len(steps) < _LEAST_STEPS:
-            return _USUAL_RATE
-        step = max(statistics.median(steps), 1 / _MOST_RATE)
-        return max(1 / step, _LEAST_RATE)
+        if len(self._steps) >= _LEAST_STEPS:
+            step = max(statistics.median(self._steps), 1 / _MOST_RATE)
+            self.rate = max(1 / step, _LEAST_RATE)
 
 
 class RenditionCoder:

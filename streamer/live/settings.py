@@ -14,8 +14,8 @@ class LiveSettings:
     frame older than that is dropped before any work on it. `without_viewers`: enhance also while nobody watches, for
     the metrics' sake. `wait_seconds`: with no new picture for so long, the stream says that it waits.
 
-    `bitrate_kbps`: of a stream's picture, 0 for what suits its size and rate. `preset`: x264's. `key_seconds`: from one
-    key frame to the next at most; a viewer who comes or lost one gets one sooner.
+    `bitrate_kbps`: of a stream's picture at most, 0 for what suits its size and rate. `preset`: x264's. `key_seconds`:
+    from one key frame to the next at most; a viewer who comes or lost one gets one sooner.
 
     `max_streams`; `max_viewers`: of one stream. `publish`: whether publishers may make streams. `linger_seconds`: a
     stream that a publisher made is removed so long after the publisher left.
@@ -28,8 +28,8 @@ class LiveSettings:
     without_viewers: bool = False
     wait_seconds: float = 2.0
     bitrate_kbps: int = 0
-    preset: Preset = "ultrafast"
-    key_seconds: float = 4.0
+    preset: Preset = "superfast"
+    key_seconds: float = 10.0
     max_streams: int = 8
     max_viewers: int = 16
     publish: bool = True
