@@ -64,7 +64,8 @@ class Peer:
         await self._add(offer.candidates)
         self.spawn(self._watch(), "watch")
         # RFC 9725, section 4.4.1; aiortc knows no such attribute.
-        return self.connection.localDescription.sdp.replace("a=rtcp-mux\r\n", "a=rtcp-mux\r\na=rtcp-mux-only\r\n")
+        sdp = self.connection.localDescription.sdp.replace("a=rtcp-mux\r\n", "a=rtcp-mux\r\na=rtcp-mux-only\r\n")
+        return self.amend(sdp)
 
     async def trickle(self, fragment: Fragment) -> None:
         """Raises Refusal where it asks for an ICE restart, which aiortc can't do."""
@@ -80,6 +81,10 @@ class Peer:
     def connect(self) -> None:
         """Media's own wiring, when the offer is known to fit."""
         raise NotImplementedError
+
+    def amend(self, answer: str) -> str:
+        """The answer as the client gets it."""
+        return answer
 
     def codecs_wanted(self) -> str:
         """What an offer without a common codec is told."""

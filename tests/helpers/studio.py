@@ -111,7 +111,7 @@ class DemoViewing:
         self._stream = stream
         self.rendition: Rendition = rendition
         self._pictures: deque[EncodedPicture] = deque()
-        self._sounds: deque[EncodedSound] = deque(maxlen=50)
+        self._sounds: deque[EncodedSound] = deque(maxlen=10)
         self._news = asyncio.Event()
         self._starving = True
         self.asked_for_key = 0
