@@ -1,4 +1,4 @@
-"""A real browser for tests of the page, and the server that it looks at, which runs on a thread with a loop of its own."""
+"""A real browser for tests of the page, and the server that it looks at, on a thread with a loop of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A studio whose streams stand as a test wants them, and whose pictures tell the original from the enhanced by colour."""
+"""A studio whose streams stand as a test wants them, whose original is told from the enhanced by colour."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from tests.helpers.studio import DemoEncoder, DemoStream, DemoStudio, Shape
 from web.feeds import Layout, Status
 
 SHAPE = Shape(width=320, height=180, rate=25, bit_rate=500_000)
-RETRYING = {
+RETRYING: Mapping[str, Any] = {
     "state": "retrying",
     "cause": "timed_out",
     "message": "camera.example did not answer within 5 s: is it on?",
     "retry_in_s": 4.0,
 }
-FAILED = {"state": "failed", "cause": "unauthorised", "message": "camera.example wants another password: correct it."}
-WAITING = {"state": "waiting", "cause": "none", "message": "Publish to /whip/guest to begin."}
-SAVING = {"effort": {"name": "light_blending", "level": 1, "of": 6}}
+FAILED: Mapping[str, Any] = {
+    "state": "failed",
+    "cause": "unauthorised",
+    "message": "camera.example wants another password: correct it.",
+}
+WAITING: Mapping[str, Any] = {"state": "waiting", "cause": "none", "message": "Publish to /whip/guest to begin."}
+SAVING: Mapping[str, Any] = {"effort": {"name": "light_blending", "level": 1, "of": 6}}
 
 
 class TwoColors(DemoStream):

@@ -44,8 +44,8 @@ export class Session {
     this.#url = url;
   }
 
-  /** Offers and takes the answer, which `retouch` may change first. Raises ApiError where the server refuses. */
-  async open(retouch = (sdp) => sdp) {
+  /** Offers and takes the answer. Raises ApiError where the server refuses. */
+  async open() {
     await this.#pc.setLocalDescription();
     await gathered(this.#pc);
     const offer = this.#pc.localDescription.sdp;
@@ -57,7 +57,7 @@ export class Session {
     this.#etag = response.headers.get("ETag");
     const answer = await response.text();
     if (this.#closed) return this.#remove();
-    await this.#pc.setRemoteDescription({ type: "answer", sdp: retouch(answer) });
+    await this.#pc.setRemoteDescription({ type: "answer", sdp: answer });
     return this.#flush();
   }
 

@@ -3,7 +3,6 @@
 import { Session, helpersOf } from "./peer.js";
 
 const MAX_KBPS = 3000;
-const START_KBPS = 1500;
 const VIDEO_CODECS = ["video/H264", "video/VP8", "video/rtx"];
 
 /** Event "state": `state` changed. */
@@ -25,7 +24,7 @@ export class Publisher extends EventTarget {
     this.#pc.addEventListener("connectionstatechange", () => this.dispatchEvent(new Event("state")));
     for (const track of media.getTracks()) await this.#send(track, media);
     this.#session = new Session(this.#pc, url);
-    await this.#session.open(startHigh);
+    await this.#session.open();
   }
 
   close() {
@@ -62,17 +61,4 @@ async function keepResolution(sender) {
     // A browser without this preference sends all the same.
     console.info(`The camera may be sent smaller at times: ${error.message}`);
   }
-}
-
-// Chromium starts at 300 kbit/s and takes its time; a format parameter of the answer lets it start where it will end.
-function startHigh(sdp) {
-  const payloads = [...sdp.matchAll(/a=rtpmap:(\d+) (?:H264|VP8)\/90000/gi)].map((match) => match[1]);
-  return payloads.reduce(addStart, sdp);
-}
-
-function addStart(sdp, payload) {
-  const wish = `x-google-start-bitrate=${START_KBPS}`;
-  const format = new RegExp(`(a=fmtp:${payload} [^\\r\\n]*)`);
-  if (format.test(sdp)) return sdp.replace(format, `$1;${wish}`);
-  return sdp.replace(new RegExp(`(a=rtpmap:${payload} [^\\r\\n]*)`), `$1\r\na=fmtp:${payload} ${wish}`);
 }
