@@ -140,6 +140,11 @@ class Looked:
     height: int
     coded: EncodedPicture
 
+    @property
+    def is_live(self) -> bool:
+        """Neither a slate nor shown before."""
+        return not {"slate", "repeated"} & set(self.coded.facts)
+
 
 class Watcher:
     """A viewer who decodes what comes."""
@@ -148,11 +153,11 @@ class Watcher:
         self._viewing = viewing
         self._decoder = av.CodecContext.create("h264", "r")
 
-    async def look(self, *, seconds: float) -> list[Looked]:
-        """All the pictures that come in so many seconds."""
+    async def look(self, *, seconds: float, live: int | None = None) -> list[Looked]:
+        """All the pictures that come in so many seconds; or until so many of them were live."""
         seen: list[Looked] = []
         until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
+        while (left := until - time.monotonic()) > 0 and (live is None or sum(each.is_live for each in seen) < live):
             try:
                 coded = await asyncio.wait_for(self._viewing.picture(), left)
             except TimeoutError:

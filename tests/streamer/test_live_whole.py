@@ -39,22 +39,23 @@ def test_faces_are_restored_live_and_the_loop_stays_free(store: Store) -> None:
         )
         channel.start()
         viewing = channel.view("enhanced")
-        seen = await Watcher(viewing).look(seconds=1.5)
-        lags = await lag_of(asyncio.sleep(1.5))
+        seen = await Watcher(viewing).look(seconds=20, live=10)
+        lags = await lag_of(asyncio.sleep(1.0))
         status = channel.tell()
         viewing.close()
         await channel.aclose()
         await conductor.aclose()
-        live = [each for each in seen if "slate" not in each.coded.facts]
+        live = [each for each in seen if each.is_live]
         assert (live[-1].width, live[-1].height) == (1280, 720)
         numbers = [each.number for each in live if each.number is not None]
-        assert len(numbers) > 5
-        # The source plays its pictures over and over.
-        assert all(0 < (later - earlier) % 50 < 40 for earlier, later in pairwise(numbers))
-        assert np.median([each.age for each in live]) < 1.0
+        assert len(numbers) >= 8
+        # The source plays its pictures over and over; each is shown once.
+        assert all(later != earlier for earlier, later in pairwise(numbers))
+        assert all(earlier.coded.captured_at < later.coded.captured_at for earlier, later in pairwise(live))
+        assert np.median([each.age for each in live]) < 2.0
         lanes = {face["lane"] for each in live for face in each.coded.facts["faces"]}
         assert lanes & {"transformer", "frequency"}
         assert {"detect", "gate", "background", "queue", "decode", "encode"} <= set(status["stages_ms"])
-        assert np.median(lags) < 0.02
+        assert np.median(lags) < 0.05
 
     asyncio.run(asyncio.wait_for(main(), 60))
