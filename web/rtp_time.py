@@ -13,6 +13,9 @@ JUMP_SECONDS = 5.0
 SETTLED_SECONDS = 0.01
 """Sound stays where it is while reports agree with it so far: every move costs it a seam."""
 
+_TRUST = 0.2
+_ASTRAY_SECONDS = 0.1
+
 
 @dataclass
 class StreamClock:
@@ -23,12 +26,13 @@ class StreamClock:
     _last_arrived_at: float = 0.0
     _shift: float = 0.0
     _reported: tuple[float, int] | None = None
+    _mean: float | None = None
 
     def seconds(self, rtp: int, arrived_at: float) -> float:
         ticks = self._unwrapped(rtp)
         if self._last is None or self._jumped(ticks, arrived_at):
             self._shift = arrived_at - ticks / self.rate
-            self._reported = None
+            self._reported = self._mean = None
         self._last, self._last_arrived_at = ticks, arrived_at
         return ticks / self.rate + self._shift
 
@@ -52,8 +56,12 @@ class StreamClock:
         if (wanted := other.at_ntp(ntp_seconds)) is None:
             return
         shift = wanted - ticks / self.rate
-        if abs(shift - self._shift) > SETTLED_SECONDS:
-            self._shift = shift
+        # Some publishers report when they sent rather than when they captured, which wanders: take the mean.
+        if self._mean is None or abs(shift - self._mean) > _ASTRAY_SECONDS:
+            self._mean = shift
+        self._mean += _TRUST * (shift - self._mean)
+        if abs(self._mean - self._shift) > SETTLED_SECONDS:
+            self._shift = self._mean
 
     def _unwrapped(self, rtp: int) -> int:
         if self._last is None:

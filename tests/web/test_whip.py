@@ -93,8 +93,9 @@ def test_pictures_and_sound_arrive_in_order_on_one_clock(codec: str) -> None:
             assert all(after - before == 1 for before, after in pairwise(numbers))
             steps = [after[1] - before[1] for before, after in pairwise(got.pictures)]
             assert all(step == pytest.approx(1 / RATE, abs=0.001) for step in steps)
-            steps = [after[2] - before[2] for before, after in pairwise(list(got.sounds)[60:])]
-            assert all(step == pytest.approx(0.02, abs=0.001) for step in steps)
+            steps = [after[2] - before[2] for before, after in pairwise(got.sounds)]
+            seams = [step for step in steps if step != pytest.approx(0.02, abs=0.001)]
+            assert len(seams) <= 3  # one for the first report, and few after it
             assert {samples for _, samples, _, _ in got.sounds} == {960}
             assert got.losses == {}
             decoder = av.CodecContext.create("libopus", "r")
