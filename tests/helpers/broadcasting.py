@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -31,11 +32,32 @@ class OnAir:
         self.meter = self.metrics.stream("stream")
         self.broadcast = Broadcast(settings, self.meter, asyncio.get_running_loop())
 
-    def show(self, number: int, *, height: int = 96, width: int = 128, color: ColorSpec | None = None) -> Frame:
-        """The picture `number`, and as its original one of half the size."""
+    def show(
+        self,
+        number: int,
+        *,
+        height: int = 96,
+        width: int = 128,
+        color: ColorSpec | None = None,
+        captured_at: float | None = None,
+    ) -> Frame:
+        """The picture `number`, and as its original one of half the size; captured now if nothing else is said."""
         whole = frame(number, height, width, color=color)
+        if captured_at is not None:
+            whole = replace(whole, captured_at=captured_at)
         self.show_frame(whole)
         return whole
+
+    async def show_steadily(self, numbers: range, watchers: Sequence[Watcher], *, interval: float = 0.04) -> None:
+        """These pictures, `interval` seconds apart by their capture times however busy the machine is, each when all
+        watchers have the one before."""
+        began = time.monotonic()
+        for index, number in enumerate(numbers):
+            captured_at = began + interval * index
+            await asyncio.sleep(max(0.0, captured_at - time.monotonic()))
+            self.show(number, captured_at=captured_at)
+            for watcher in watchers:
+                assert (await watcher.next()).seq == number
 
     def show_frame(self, whole: Frame) -> None:
         self.broadcast.show(whole, halved(whole), PictureFacts(whole.seq, whole.captured_at))
@@ -58,11 +80,12 @@ class OnAir:
 
 @dataclass(eq=False)
 class Watcher:
-    """A viewer with a decoder. `seen`: what came."""
+    """A viewer with a decoder. `seen`: what came; `arrived`: when (monotonic seconds)."""
 
     viewing: Viewing
     decoder: Decoder = field(default_factory=Decoder)
     seen: list[EncodedPicture] = field(default_factory=list)
+    arrived: list[float] = field(default_factory=list)
     decoded: av.VideoFrame | None = None
 
     async def next(self) -> EncodedPicture:
@@ -70,6 +93,7 @@ class Watcher:
         # A browser makes itself a new decoder likewise where a key frame has another size.
         self.decoded = self.decoder.decode(picture.data, picture.pts)
         self.seen.append(picture)
+        self.arrived.append(time.monotonic())
         return picture
 
     async def live(self, seq: int) -> EncodedPicture:

@@ -33,9 +33,7 @@ def test_who_never_reads_loses_alone_and_holds_no_more_than_a_moment() -> None:
             viewing = stuck.viewing
             assert isinstance(viewing, Viewer)
             await began(air, reader)
-            for number in range(1, 31):
-                await shown(air, range(number, number + 1), reader)
-                await asyncio.sleep(0.05)
+            await air.show_steadily(range(1, 31), [reader])
             assert air.meter.snapshot().viewer_drops > 10
             assert len(viewing) < 20
             # It costs the others no key frames: all that there are answer the first one asked for.
@@ -71,9 +69,7 @@ def test_a_viewer_that_is_slow_goes_on_at_a_key_frame_and_stays_decodable() -> N
                     await asyncio.sleep(0.12)
 
             dawdling = asyncio.ensure_future(dawdle())
-            for number in range(1, 61):
-                await shown(air, range(number, number + 1), reader)
-                await asyncio.sleep(0.03)
+            await air.show_steadily(range(1, 61), [reader])
             ended = True
             air.show(61)
             await dawdling
