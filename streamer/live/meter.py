@@ -22,6 +22,7 @@ UNWATCHED = "unwatched"
 DROP_REASONS = (
     "superseded",  # a newer frame came before work began
     "late",  # too old before work began
+    "failed",  # the pipeline failed on it
     "encoder_busy",
     "encoder_failed",
     "catching_up",  # the source skipped to newer ones
