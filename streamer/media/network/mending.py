@@ -45,10 +45,10 @@ class Mender:
     def _given(self, stream: int, seconds: float, arrived_at: float) -> float:
         if not self._last:
             return seconds
-        for shift in reversed(self._shifts):
-            if self._is_credible(stream, seconds + shift, arrived_at):
-                return seconds + shift
         placed = self._expected(stream, arrived_at)
+        shifted = [seconds + shift for shift in self._shifts if self._is_credible(stream, seconds + shift, arrived_at)]
+        if shifted:
+            return min(shifted, key=lambda candidate: abs(candidate - placed))
         self._shifts.append(placed - seconds)
         self._on_mended("timestamp_jump")
         return placed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from av.container import InputContainer
 from streamer.errors import FacelaneError
 from streamer.live.ports import Cause
 from streamer.media.network.address import Address
-from streamer.media.network.failure import Failure, explain
+from streamer.media.network.failure import Failure, explain, failure
 from streamer.media.network.http import HttpDoor
 from streamer.media.network.policy import SourcePolicy
 from streamer.media.network.resolving import check_reachable
@@ -54,6 +55,7 @@ def open_media(address: Address, settings: NetworkSettings, policy: SourcePolicy
     """
     # FFmpeg's own lines name addresses with their passwords.
     av.logging.set_level(None)
+    started = time.monotonic()
     try:
         if address.kind in ("http", "hls"):
             return _open_http(address, settings, policy)
@@ -65,7 +67,14 @@ def open_media(address: Address, settings: NetworkSettings, policy: SourcePolicy
     except FacelaneError as error:
         raise Failure(Cause.OTHER, str(error)) from None
     except (av.FFmpegError, OSError) as error:
+        # An RTSP demuxer that is interrupted while it waits for an answer calls that invalid data.
+        if isinstance(error, av.error.InvalidDataError) and _is_overdue(started, settings):
+            raise failure(Cause.TIMED_OUT, address) from None
         raise explain(error, address) from None
+
+
+def _is_overdue(started: float, settings: NetworkSettings) -> bool:
+    return time.monotonic() - started >= 0.9 * settings.open_timeout_seconds
 
 
 def _open_http(address: Address, settings: NetworkSettings, policy: SourcePolicy | None) -> OpenMedia:
@@ -103,7 +112,9 @@ def options_for(address: Address, settings: NetworkSettings) -> dict[str, str]:
         return options
     # Streams are known from what they say of themselves: no frames are counted to guess a rate.
     options |= {"fpsprobesize": "0", "analyzeduration": str(round(_ANALYZE_SECONDS * _MICROSECONDS))}
-    wait = str(round(settings.read_timeout_seconds * _MICROSECONDS))
+    # Longer than PyAV's own limits: FFmpeg's make some demuxers speak of invalid data.
+    longest = 2 * max(settings.open_timeout_seconds, settings.read_timeout_seconds)
+    wait = str(round(longest * _MICROSECONDS))
     if address.kind == "rtsp":
         options |= {"rtsp_transport": settings.transport, "timeout": wait, "allowed_media_types": "video+audio"}
         if settings.transport == "udp":
