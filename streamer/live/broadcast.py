@@ -194,7 +194,7 @@ class Broadcast:
         )
         seconds = time.monotonic() - started_at
         self._meter.stage("encode", seconds)
-        facts = {**shown.facts.as_json(encode=1000 * seconds), **content.note}
+        facts = {**shown.facts.as_json(encode_ms=1000 * seconds), **content.note}
         return EncodedPicture(
             coded.data, pts, coded.is_key, shown.facts.seq, content.captured_at, rendition, layout, facts
         )

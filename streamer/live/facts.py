@@ -79,12 +79,13 @@ class PictureFacts:
             effort=effort,
         )
 
-    def as_json(self, **later_ms: float) -> dict[str, Any]:
-        """`later_ms`: stages that came after this was made, as `encode=4.2`."""
+    def as_json(self, *, encode_ms: float | None = None) -> dict[str, Any]:
+        """`encode_ms`: how long encoding took, which comes after this was made."""
+        stages = self.stages_ms if encode_ms is None else {**self.stages_ms, "encode": encode_ms}
         return {
             "seq": self.seq,
             "captured_ms": round(1000 * self.captured_at, 1),
             "effort": self.effort,
-            "stages_ms": {name: round(value, 2) for name, value in {**self.stages_ms, **later_ms}.items()},
+            "stages_ms": {name: round(value, 2) for name, value in stages.items()},
             "faces": [face.as_json() for face in self.faces],
         }

@@ -8,7 +8,7 @@ import pytest
 
 from streamer.live.keys import KeyFrames
 from streamer.live.rendition import Pace
-from streamer.live.viewing import PictureRing
+from streamer.live.rings import PictureRing
 from web.feeds import EncodedPicture, Layout, Rendition
 
 LAYOUT = Layout(16, 16, (0, 0, 16, 16))
