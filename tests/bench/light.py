@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from dataclasses import asdict, dataclass
 from urllib.parse import urljoin
 
@@ -22,11 +23,13 @@ CONNECT_SECONDS = 20.0
 
 @dataclass
 class Got:
-    """Of one viewer: `pictures`, counted by the last packets of each; `packets` and `bytes` of picture and sound."""
+    """Of one viewer: `pictures`, counted by the last packet of each, in the `seconds` since the first; `packets` and
+    `bytes` of picture and sound."""
 
     pictures: int = 0
     packets: int = 0
     bytes: int = 0
+    seconds: float = 0.0
 
 
 class LightViewer:
@@ -37,6 +40,7 @@ class LightViewer:
         self._url = url
         self._peer = RTCPeerConnection()
         self._session = ""
+        self._first_at = 0.0
 
     async def open(self, http: aiohttp.ClientSession) -> None:
         connected = asyncio.Event()
@@ -66,7 +70,10 @@ class LightViewer:
     async def _count(self, packet: RtpPacket, *_: object, **__: object) -> None:
         self.got.packets += 1
         self.got.bytes += len(packet.payload)
-        self.got.pictures += packet.marker and packet.payload_type != self._sound_type
+        if packet.marker and packet.payload_type != self._sound_type:
+            self.got.pictures += 1
+            self._first_at = self._first_at or time.monotonic()
+            self.got.seconds = time.monotonic() - self._first_at
 
     @property
     def _sound_type(self) -> int:

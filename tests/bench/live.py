@@ -121,6 +121,7 @@ _ROWS: dict[str, Callable[[Figures], str]] = {
     "frames a second in, out": lambda run: f"{_number(run.fps_in, 1)}, {_number(run.fps_out, 1)}",
     "frames a second at the viewer": lambda run: _number(run.viewer_fps, 1),
     "repeated, skipped there": lambda run: f"{run.viewer_repeats}, {run.viewer_skips}",
+    "frames a second at each light viewer": lambda run: ", ".join(f"{fps:.1f}" for fps in run.light_fps) or "-",
     "pipeline p50, ms": lambda run: _middle(run.latency_p50),
     "pipeline p95, ms": lambda run: _middle(run.latency_p95),
     "glass to glass p50, p95, ms": lambda run: f"{_number(run.glass_p50)}, {_number(run.glass_p95)}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -51,6 +52,7 @@ class Figures:
     viewer_fps: float | None = None
     viewer_repeats: int = 0
     viewer_skips: int = 0
+    light_fps: list[float] = field(default_factory=list)
     latency_p50: list[float] = field(default_factory=list)
     latency_p95: list[float] = field(default_factory=list)
     glass_p50: float | None = None
@@ -81,19 +83,21 @@ class Bench:
 
     def measure(self, viewers: Viewers, *, seconds: float) -> Figures:
         """Starts everything anew, lets it settle, and watches it for `seconds`."""
+        found = Figures(str(viewers))
         with (
             RtspServer({STREAM: self._film}, on_sent=self._sent.put) as camera,
             Service(self._folder, {STREAM: camera.url(STREAM)}) as service,
             ExitStack() as stack,
         ):
             service.until(STREAM, state="live")
-            stack.enter_context(light_viewers(service, viewers.light))
+            stack.enter_context(light_viewers(service, viewers.light, found))
             pages = stack.enter_context(watching(service, viewers.browsers))
             _wait_for_viewers(service, viewers.browsers + viewers.light)
-            time.sleep(STEADY_SECONDS)
-            return self._watch(service, pages, Figures(str(viewers)), seconds)
+            _pause(pages, STEADY_SECONDS)
+            self._watch(service, pages, found, seconds)
+        return found
 
-    def _watch(self, service: Service, pages: Sequence[Page], found: Figures, seconds: float) -> Figures:
+    def _watch(self, service: Service, pages: Sequence[Page], found: Figures, seconds: float) -> None:
         eyes = Eyes(pages[0]) if pages else None
         before = _Counts(service)
         while time.monotonic() < before.at + seconds:
@@ -110,7 +114,6 @@ class Bench:
         found.memory_slope_mb_per_hour = _slope(found.memory_mb, found.seconds)
         if eyes is not None:
             self._see(eyes.seen(), found)
-        return found
 
     def _see(self, seen: Sequence[Seen], found: Figures) -> None:
         ages = [self._sent.age(picture.number, picture.at) for picture in seen if picture.number is not None]
@@ -147,8 +150,8 @@ def watching(service: Service, count: int) -> Iterator[list[Page]]:
 
 
 @contextmanager
-def light_viewers(service: Service, count: int) -> Iterator[None]:
-    """So many viewers in a process of their own that decode nothing."""
+def light_viewers(service: Service, count: int, found: Figures) -> Iterator[None]:
+    """So many viewers in a process of their own that decode nothing; what they got is found at the end."""
     if not count:
         yield
         return
@@ -157,7 +160,8 @@ def light_viewers(service: Service, count: int) -> Iterator[None]:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         yield
-        process.communicate()
+        said, _ = process.communicate()
+    found.light_fps = [got["pictures"] / max(got["seconds"], 1.0) for got in json.loads(said)]
 
 
 def _wait_for_viewers(service: Service, count: int) -> None:

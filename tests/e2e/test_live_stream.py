@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import re
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from playwright.sync_api import Error as PlaywrightError
 from tests.helpers.browser import CHROMIUM, FLAGS, running_chromium
 from tests.helpers.eyes import VIDEO, Eyes, rate, steps, wait_for_picture, watch
 from tests.helpers.meeting import meeting_film, meeting_pictures
+from tests.helpers.peers import program
 from tests.helpers.rtsp import RtspServer, read_number
 from tests.helpers.service import Service
 from weights.store import Store
@@ -133,6 +135,19 @@ def test_the_page_measures_glass_to_glass_and_tells_the_server(page: Page, servi
     count = service.metric("facelane_glass_to_glass_seconds_count", stream=NAME)
     assert count > 0
     assert 0.02 < service.metric("facelane_glass_to_glass_seconds_sum", stream=NAME) / count < 2.0
+
+
+def test_prometheus_is_told_of_every_stage_and_finds_no_fault(page: Page, service: Service) -> None:
+    Eyes(page).wait(RATE, seconds=30)
+    exposition = service.get("/metrics")
+    done = subprocess.run([program("promtool"), "check", "metrics"], input=exposition, capture_output=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, b"")
+    for stage in ("queue", "decode", "detect", "gate", "expert.transformer", "background", "blend", "encode"):
+        assert service.metric("facelane_stage_seconds_count", stream=NAME, stage=stage) > 0, stage
+    for name in ("facelane_input_frame_rate_hertz", "facelane_output_frame_rate_hertz"):
+        assert service.metric(name, stream=NAME) == pytest.approx(RATE, rel=0.6), name
+    assert 0 < service.metric("facelane_frame_age_seconds", stream=NAME) < 5
+    assert service.metric("process_resident_memory_bytes") == pytest.approx(service.memory_bytes(), rel=0.2)
 
 
 def test_a_viewer_who_vanishes_is_missed_by_nobody(page: Page, service: Service, browser: Browser) -> None:
