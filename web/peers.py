@@ -11,12 +11,12 @@ from http import HTTPStatus
 from typing import Any
 
 from aiortc import RTCIceCandidate, RTCPeerConnection, RTCSessionDescription
-from aiortc.exceptions import OperationError
+from aiortc.exceptions import InvalidStateError, OperationError
 
 from web.aiortc_hooks import limit_gathering, packets_received
 from web.ice import configuration
 from web.offers import MAX_CANDIDATES, Fragment, Offer
-from web.refusal import Refusal
+from web.refusal import RETRY_SECONDS, Refusal
 from web.security import is_loopback
 from web.settings import WebSettings
 
@@ -47,25 +47,11 @@ class Peer:
 
     async def answer(self, offer: Offer) -> str:
         """The answer, with all addresses that were found in time. Raises Refusal."""
-        self._ufrag = offer.ufrag
-        self.prepare(offer)
         try:
-            await self.connection.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
-        except OperationError as error:
-            raise Refusal(HTTPStatus.NOT_ACCEPTABLE, self.codecs_wanted()) from error
-        except ValueError as error:
-            raise Refusal(HTTPStatus.BAD_REQUEST, f"the offer can't be used: {error}") from error
-        limit_gathering(
-            self.connection, seconds=self._settings.gather_seconds, loopback=is_loopback(self._settings.host)
-        )
-        self.connect()
-        self.connection.on("connectionstatechange", self._state_changed)
-        await self.connection.setLocalDescription()
-        await self._add(offer.candidates)
-        self.spawn(self._watch(), "watch")
-        # RFC 9725, section 4.4.1; aiortc knows no such attribute.
-        sdp = self.connection.localDescription.sdp.replace("a=rtcp-mux\r\n", "a=rtcp-mux\r\na=rtcp-mux-only\r\n")
-        return self.amend(sdp)
+            return await self._negotiated(offer)
+        except InvalidStateError as error:
+            detail = "the session was ended while it began: try again"
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(RETRY_SECONDS)}) from error
 
     async def trickle(self, fragment: Fragment) -> None:
         """Raises Refusal where it asks for an ICE restart, which aiortc can't do."""
@@ -96,6 +82,9 @@ class Peer:
 
     def spawn(self, work: Coroutine[Any, Any, None], what: str) -> None:
         """Runs `work` until it ends or the session does; a failure ends the session."""
+        if self._closing is not None:
+            work.close()
+            return
         task = asyncio.ensure_future(work)
         task.set_name(f"{self.kind} {self.name}: {what}")
         self._tasks.add(task)
@@ -112,6 +101,27 @@ class Peer:
         self.close("asked for")
         assert self._closing is not None
         await asyncio.shield(self._closing)
+
+    async def _negotiated(self, offer: Offer) -> str:
+        self._ufrag = offer.ufrag
+        self.prepare(offer)
+        try:
+            await self.connection.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
+        except OperationError as error:
+            raise Refusal(HTTPStatus.NOT_ACCEPTABLE, self.codecs_wanted()) from error
+        except ValueError as error:
+            raise Refusal(HTTPStatus.BAD_REQUEST, f"the offer can't be used: {error}") from error
+        limit_gathering(
+            self.connection, seconds=self._settings.gather_seconds, loopback=is_loopback(self._settings.host)
+        )
+        self.connect()
+        self.connection.on("connectionstatechange", self._state_changed)
+        await self.connection.setLocalDescription()
+        await self._add(offer.candidates)
+        self.spawn(self._watch(), "watch")
+        # RFC 9725, section 4.4.1; aiortc knows no such attribute.
+        sdp = self.connection.localDescription.sdp.replace("a=rtcp-mux\r\n", "a=rtcp-mux\r\na=rtcp-mux-only\r\n")
+        return self.amend(sdp)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

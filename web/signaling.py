@@ -4,6 +4,7 @@ their sessions one step below."""
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
@@ -25,6 +26,9 @@ from web.whip import Publisher
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
 
+ENDED_REMEMBERED = 256
+"""Sessions that ended by themselves, whose DELETE is still to come: most clients hang up before they send it."""
+
 Protocol = Literal["whip", "whep"]
 _Handler = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -42,6 +46,7 @@ class Signaling:
         self._links = links(settings)
         self._packer = Packer()
         self._peers: dict[str, Peer] = {}
+        self._ended: deque[str] = deque(maxlen=ENDED_REMEMBERED)
         self._closed = False
 
     def routes(self) -> list[web.RouteDef]:
@@ -70,7 +75,11 @@ class Signaling:
         return await _dispatched(request, methods)
 
     async def _session(self, protocol: Protocol, request: web.Request) -> web.Response:
-        peer = self._peers.get(request.match_info["session"])
+        key = request.match_info["session"]
+        peer = self._peers.get(key)
+        if key in self._ended and request.method == hdrs.METH_DELETE:
+            self._ended.remove(key)
+            return web.Response(status=HTTPStatus.OK)
         if peer is None or (peer.protocol, peer.name) != (protocol, request.match_info["name"]):
             return Refusal(HTTPStatus.NOT_FOUND, "there is no such session, or no longer: begin another").response()
         methods: dict[str, _Handler] = {
@@ -128,6 +137,8 @@ class Signaling:
 
     async def _end(self, peer: Peer, request: web.Request) -> web.Response:
         await peer.aclose()
+        if peer.key in self._ended:  # another DELETE may have been under way
+            self._ended.remove(peer.key)
         return web.Response(status=HTTPStatus.OK)
 
     async def _tell_endpoint(self, request: web.Request) -> web.Response:
@@ -136,7 +147,8 @@ class Signaling:
         return web.Response(headers=headers)
 
     def _forget(self, peer: Peer) -> None:
-        self._peers.pop(peer.key, None)
+        if self._peers.pop(peer.key, None) is not None:
+            self._ended.append(peer.key)
 
 
 async def _dispatched(request: web.Request, methods: dict[str, _Handler]) -> web.Response:

@@ -160,8 +160,9 @@ def test_a_removed_stream_ends_its_viewers() -> None:
             await studio.remove("demo")
             await until(lambda: viewer.connection.connectionState == "closed")
             viewer.goodbye = False
-            async with viewer.http.delete(viewer.session) as response:
-                assert response.status == 404
+            for status in (200, 404):  # its goodbye is late, and then it was said
+                async with viewer.http.delete(viewer.session) as response:
+                    assert response.status == status
 
     run(work())
 
