@@ -8,7 +8,6 @@ with RtspServer({"cam": numbered_film(folder / "cam.mp4")}) as server:
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +21,8 @@ import numpy as np
 import numpy.typing as npt
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
+
+from tests.helpers.peers import free_port as free_port
 
 USER, WORD = "user", "sesame-4711"
 BITS = 16
@@ -105,13 +106,6 @@ class RtspServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.kill()
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def numbered_film(

@@ -35,8 +35,12 @@ const EFFORTS = {
 const DROPS = {
   superseded: "a newer one came first",
   late: "too late",
+  unwatched: "nobody watching",
+  failed: "could not be enhanced",
   encoder_busy: "encoder busy",
+  encoder_failed: "could not be encoded",
   catching_up: "source catching up",
+  unwatched: "nobody watched",
   undecodable: "could not be decoded",
   no_key_frame: "before the first key frame",
   slow_viewer: "viewer too slow",
@@ -49,19 +53,21 @@ export const LANES = {
   frequency: { word: "restored, frequency", color: "rgb(80 210 110)" },
 };
 
+// In the order in which a picture goes through them.
 const STAGES = {
+  decode: "decoding",
+  queue: "waiting",
   "detect.rgb": "picture for the detector",
   detect: "finding faces",
   track: "following faces",
   gate: "choosing lanes",
+  "route.other": "choosing, the rest",
   align: "cutting faces out",
   "expert.resize": "enlarging faces",
   "expert.transformer": "transformer",
   "expert.frequency": "frequency",
-  blend: "blending",
   background: "enlarging the picture",
-  queue: "waiting",
-  decode: "decoding",
+  blend: "blending",
   encode: "encoding",
 };
 
@@ -71,6 +77,11 @@ export const causeWord = (cause) => CAUSES[cause] ?? (cause && cause !== "none" 
 export const effortWord = (name) => EFFORTS[name] ?? `saving work: ${plain(name)}`;
 export const dropWord = (reason) => DROPS[reason] ?? plain(reason);
 export const laneWord = (lane) => LANES[lane]?.word ?? plain(lane);
+/** The entries of `stages_ms` on their way; stages that nobody knows here come last. */
+export const inOrder = (stages) => Object.entries(stages ?? {}).sort(([a], [b]) => place(a) - place(b));
+const ORDER = Object.keys(STAGES);
+const place = (stage) => (stage in STAGES ? ORDER.indexOf(stage) : ORDER.length);
+
 export const stageWord = (stage) => STAGES[stage] ?? plain(stage);
 
 /** The state of a stream's source as a short line: "Trying again in 4 s: connection refused". To be read aloud, it is
