@@ -8,6 +8,7 @@ import logging
 import math
 import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
@@ -234,11 +235,15 @@ class Channel:
 
     async def aclose(self) -> None:
         """Ends the source, then the work, then the viewings. May be called twice."""
-        self._looking.cancel()
-        await asyncio.gather(self._looking, return_exceptions=True)
-        await self.source.aclose()
-        await self._conductor.leave(self._seat)
-        await self._broadcast.aclose()
+        async with AsyncExitStack() as stack:
+            stack.callback(self._end)
+            stack.push_async_callback(self._broadcast.aclose)
+            stack.push_async_callback(self._conductor.leave, self._seat)
+            stack.push_async_callback(self.source.aclose)
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+
+    def _end(self) -> None:
         self._meter.close()
         self._closed = True
         self._notify()

@@ -18,26 +18,35 @@ from statistics import median
 from streamer.effort import LADDER, Effort
 
 WINDOW = 0.5
+"""Seconds over which costs are averaged."""
+FEWEST, STEADY = 3, 0.35
+"""Frames, and seconds that they span, before anything is made of their mean."""
 SETTLE = 0.2
-"""Faces that are given up still fade out for so long after a step, and cost."""
-STEADY = 0.35
-FEWEST = 3
+"""Seconds after a step in which nothing is measured: faces that are given up still fade out, and cost."""
 OUTLIER = 3.0
 """What one frame counts for in a mean, at most, in medians."""
 FULL_USE = 0.97
+"""The share of its time that a stream may use."""
 LIMIT = 5.0
-"""A stream steps down when its frames took so many intervals more than there were."""
+"""A stream steps down when its frames took so many intervals more than that."""
 MOST_DEBT = 2.0
 """What one frame adds to that at most: a single hiccup of the machine is no load."""
 SUDDEN, FAR_OVER = 0.25, 1.6
+"""Nor need one wait that long where for so many seconds every frame took too long, so many times in the mean."""
 ROOM = 0.8
+"""A step up must be expected to use no more than this share."""
 CALM = 1.0
+"""Seconds between a step and the next one up."""
 PATIENCE, LONGEST_PATIENCE = 2.0, 60.0
+"""Seconds in which what is remembered of a higher step's cost loses half of its weight."""
 TRIAL = 5.0
 """A step up that lasts less than so many times the patience that it took has failed."""
 UNKNOWN = 1.25
+"""What a higher step that was never measured is taken to cost, for what is measured here."""
 EASED = 0.75
+"""What the cost here must have fallen to, for the cost of the higher step to have fallen too."""
 RESUMED = 2.0
+"""Seconds without a frame after which all is judged anew."""
 FASTEST_INTERVAL = 1.0 / 30.0
 """A source that is faster than this loses frames sooner than faces."""
 

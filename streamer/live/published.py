@@ -171,7 +171,8 @@ class PublishedSource:
         try:
             planes, color = convert(received.picture)
             y, u, v = orient(planes, orientation_of(received.picture))
-        except (FacelaneError, ValueError, av.FFmpegError) as error:
+        except Exception as error:
+            # Whatever a publisher sends: the next picture may be one that can be used.
             self._fail(error)
             return None
         self._seq += 1
@@ -182,6 +183,7 @@ class PublishedSource:
         """Told once, counted always."""
         if str(error) != self._told:
             self._told = str(error)
-            logger.warning("stream %s: a picture can't be used: %s", self._name, error)
+            unforeseen = None if isinstance(error, FacelaneError) else error
+            logger.warning("stream %s: a picture can't be used: %s", self._name, error, exc_info=unforeseen)
         if self._inlet is not None:
             self._inlet.dropped("undecodable")

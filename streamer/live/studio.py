@@ -67,7 +67,7 @@ class LiveStudio:
         self._open_source = open_source
         self._most_scale = most_scale
         self._channels: dict[str, Channel] = {}
-        self._ending: set[str] = set()
+        self._ending: dict[str, asyncio.Task[None]] = {}
         self._leaving: dict[str, asyncio.Task[None]] = {}
         self._closed = False
         conductor.start()
@@ -99,16 +99,16 @@ class LiveStudio:
         return self._begin(name, PublishedSource(name), "publish").tell()
 
     async def remove(self, name: str) -> None:
+        """Whoever asked may go away before it is done: it is done all the same."""
         channel = self._channel(name)
         del self._channels[name]
-        self._ending.add(name)
         leaving = self._leaving.pop(name, None)
         if leaving is not None and leaving is not asyncio.current_task():
             leaving.cancel()
-        try:
-            await channel.aclose()
-        finally:
-            self._ending.discard(name)
+        ending = asyncio.create_task(channel.aclose(), name=f"end {name}")
+        self._ending[name] = ending
+        ending.add_done_callback(lambda _: self._ending.pop(name))
+        await asyncio.shield(ending)
         logger.info("stream %s removed", name)
 
     def view(self, name: str, rendition: Rendition = "enhanced") -> Viewing:
@@ -142,8 +142,10 @@ class LiveStudio:
     async def aclose(self) -> None:
         """Ends all streams, then the conductor. May be called twice."""
         self._closed = True
-        await asyncio.gather(*(self.remove(name) for name in list(self._channels)))
-        await self._conductor.aclose()
+        try:
+            await asyncio.gather(*(self.remove(name) for name in list(self._channels)), *self._ending.values())
+        finally:
+            await self._conductor.aclose()
 
     def _channel(self, name: str) -> Channel:
         try:
