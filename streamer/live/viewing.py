@@ -142,14 +142,13 @@ class Audience:
         return len(self._viewers)
 
     def join(self, rendition: Rendition) -> Viewer:
-        """Raises FullError."""
+        """One more, who asks for a key frame by reading: connected, and not sooner. Raises FullError."""
         if len(self._viewers) >= self._most:
             raise FullError(f"{self._most} viewers watch this stream already, the most it takes; try again later")
         viewer = Viewer(self, rendition)
         self._viewers.add(viewer)
         self.tally.viewers(self.count)
         self.changed()
-        viewer.need_key()
         return viewer
 
     def leave(self, viewer: Viewer) -> None:
