@@ -92,6 +92,27 @@ def drops_of_start(status: Any) -> int:
     return int(status["drops"].get("unwatched", 0) + status["drops"].get("late", 0))
 
 
+def test_pictures_may_change_their_size_and_scale_in_the_middle() -> None:
+    async def main() -> None:
+        ways: list[int] = []
+
+        def make(scale: int) -> CostlyWay:
+            ways.append(scale)
+            return CostlyWay(doubles=scale == 2)
+
+        source = PlayedSource([*numbered_frames(12), *numbered_frames(12, width=192, height=160)])
+        async with playing(source, make, LiveSettings(max_height=200)) as (channel, _):
+            viewing = channel.view("enhanced")
+            seen = await Watcher(viewing).look(seconds=20, live=45)
+            viewing.close()
+        sizes = {(each.width, each.height) for each in seen if each.is_live}
+        assert sizes == {(256, 192), (192, 160)}
+        assert set(ways) == {1, 2}
+        assert len(ways) >= 3
+
+    run(main())
+
+
 def test_late_frames_are_dropped_before_any_work_and_a_constant_delay_is_not_late() -> None:
     async def main() -> None:
         way = CostlyWay()

@@ -222,6 +222,22 @@ def test_a_stream_may_be_removed_while_somebody_publishes_or_lingers() -> None:
     run(main())
 
 
+def test_a_stream_that_is_being_removed_ends_even_if_nobody_waits_for_that() -> None:
+    async def main() -> None:
+        async with opened() as studio:
+            await studio.add("door", "rtsp://camera/1")
+            removing = asyncio.create_task(studio.remove("door"))
+            await asyncio.sleep(0)
+            removing.cancel()
+            with pytest.raises(NameTakenError, match="just being removed"):
+                await studio.add("door", "rtsp://camera/1")
+            await until(lambda: b'stream="door"' not in studio.metrics())
+            await asyncio.sleep(0.01)
+            await studio.add("door", "rtsp://camera/1")
+
+    run(main())
+
+
 def test_changes_of_a_stream_end_with_it() -> None:
     async def main() -> None:
         async with opened() as studio:
