@@ -3,7 +3,7 @@
 const TIMEOUT_MS = 8000;
 
 export class ApiError extends Error {
-  /** `status`: the HTTP status, 0 where the server could not be reached. `retryAfterS`: as the server wishes, or null. */
+  /** `status`: HTTP's, 0 where the server could not be reached. `retryAfterS`: as the server wishes, or null. */
   constructor(message, { status = 0, retryAfterS = null } = {}) {
     super(message);
     this.status = status;

@@ -12,13 +12,21 @@ const REFUSALS = {
   OverconstrainedError: "The camera can't deliver this size. Choose another.",
 };
 
-const INSECURE = "Browsers give their camera only to pages over https, or from localhost. Open this page by such an address.";
+const INSECURE =
+  "Browsers give their camera only to pages over https, or from localhost. Open this page by such an address.";
 
 /** Events: "published" and "stopped" (detail: the stream's name). */
 export class CameraPanel extends EventTarget {
   element;
   #form;
-  #name = el("input", { id: "camera-name", required: true, maxlength: 64, autocomplete: "off", spellcheck: "false", value: "my-camera" });
+  #name = el("input", {
+    id: "camera-name",
+    required: true,
+    maxlength: 64,
+    autocomplete: "off",
+    spellcheck: "false",
+    value: "my-camera",
+  });
   #size = el("select", { id: "camera-size" });
   #microphone = el("input", { type: "checkbox", id: "camera-sound", checked: true });
   #error = el("p", { class: "error", role: "alert" });
@@ -35,7 +43,12 @@ export class CameraPanel extends EventTarget {
     const stop = button("stop", "Stop my camera", () => this.stop(), { kind: "danger" });
     this.#running = el("div", { class: "running", hidden: true }, this.#preview);
     this.#running.append(el("div", {}, this.#line, stop));
-    this.element = el("section", { class: "camera", hidden: true, "aria-label": "My camera" }, this.#form, this.#running);
+    this.element = el(
+      "section",
+      { class: "camera", hidden: true, "aria-label": "My camera" },
+      this.#form,
+      this.#running,
+    );
   }
 
   /** The name that is published, or null. */
@@ -58,12 +71,26 @@ export class CameraPanel extends EventTarget {
 
   #buildForm() {
     const go = el("button", { type: "submit", class: "button primary", text: "Start" });
-    const cancel = el("button", { type: "button", class: "button", text: "Cancel", on: { click: () => this.toggle() } });
+    const cancel = el("button", {
+      type: "button",
+      class: "button",
+      text: "Cancel",
+      on: { click: () => this.toggle() },
+    });
     const form = el("form", { on: { submit: (event) => this.#start(event) } }, el("h2", { text: "Use my camera" }));
-    const name = el("div", { class: "field" }, el("label", { for: "camera-name", text: "Name of the stream" }), this.#name);
+    const name = el(
+      "div",
+      { class: "field" },
+      el("label", { for: "camera-name", text: "Name of the stream" }),
+      this.#name,
+    );
     const size = el("div", { class: "field" }, el("label", { for: "camera-size", text: "Size" }), this.#size);
     const sound = el("label", { class: "check" }, this.#microphone, "Send my sound too");
-    form.append(el("div", { class: "fields" }, name, size, sound), this.#error, el("div", { class: "actions" }, cancel, go));
+    form.append(
+      el("div", { class: "fields" }, name, size, sound),
+      this.#error,
+      el("div", { class: "actions" }, cancel, go),
+    );
     return form;
   }
 
@@ -122,7 +149,10 @@ export class CameraPanel extends EventTarget {
     if (state !== "failed") return;
     this.stop();
     this.element.hidden = false;
-    say(this.#error, "The connection to the server was lost, so your camera was turned off. Start it again when the server is back.");
+    say(
+      this.#error,
+      "The connection to the server was lost, so your camera was turned off. Start it again when the server is back.",
+    );
   }
 
   #release() {

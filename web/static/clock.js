@@ -1,5 +1,5 @@
-// The server's clock as seen from here, as NTP finds it (RFC 5905, section 8): of the last pings, the one with the shortest
-// way there and back is disturbed least, and its offset is taken.
+// The server's clock as seen from here, as NTP finds it (RFC 5905, section 8): of the last pings, the one with the
+// shortest way there and back is disturbed least, and its offset is taken.
 
 const KEPT = 24;
 

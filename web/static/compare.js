@@ -36,7 +36,11 @@ export class Divider {
     const label = { "aria-label": "Divider between the original on the left and the enhanced picture on the right" };
     const on = { keydown: (event) => this.#key(event), pointerdown: (event) => this.#grab(event) };
     this.element = el("div", { class: "divider", hidden: true, ...slider, ...label, on });
-    for (const [name, text] of [["grip", ""], ["side left", "Original"], ["side right", "Enhanced"]]) {
+    for (const [name, text] of [
+      ["grip", ""],
+      ["side left", "Original"],
+      ["side right", "Enhanced"],
+    ]) {
       this.element.append(el("span", { class: name, text, "aria-hidden": "true" }));
     }
     this.move(this.split);

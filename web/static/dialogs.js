@@ -11,7 +11,12 @@ class Ask {
 
   constructor({ title, fields, yes, kind = "" }, onDone) {
     this.#yes = el("button", { type: "submit", class: `button primary ${kind}`, text: yes });
-    const no = el("button", { type: "button", class: "button", text: "Cancel", on: { click: () => this.#dialog.close() } });
+    const no = el("button", {
+      type: "button",
+      class: "button",
+      text: "Cancel",
+      on: { click: () => this.#dialog.close() },
+    });
     const form = el("form", { method: "dialog" }, el("h2", { text: title }), ...fields, this.#error);
     form.append(el("div", { class: "actions" }, no, this.#yes));
     form.addEventListener("submit", (event) => this.#submit(event, onDone));
@@ -38,15 +43,31 @@ class Ask {
 
 function field(name, label, hint, attributes) {
   const id = `ask-${name}`;
-  const input = el("input", { id, name, required: true, autocomplete: "off", spellcheck: "false", "aria-describedby": `${id}-hint`, ...attributes });
-  return el("div", { class: "field" }, el("label", { for: id, text: label }), input, el("p", { class: "quiet", id: `${id}-hint`, text: hint }));
+  const input = el("input", {
+    id,
+    name,
+    required: true,
+    autocomplete: "off",
+    spellcheck: "false",
+    "aria-describedby": `${id}-hint`,
+    ...attributes,
+  });
+  return el(
+    "div",
+    { class: "field" },
+    el("label", { for: id, text: label }),
+    input,
+    el("p", { class: "quiet", id: `${id}-hint`, text: hint }),
+  );
 }
 
 /** `onAdded(name)` once the server has it. */
 export function askForStream(onAdded) {
   const fields = [
     field("name", "Name", "As it stands in the list and in addresses, as front-door.", { maxlength: 64 }),
-    field("source", "Address", "RTSP, RTMP, SRT, or HLS and MJPEG over HTTP, as rtsp://camera.example/stream.", { inputmode: "url" }),
+    field("source", "Address", "RTSP, RTMP, SRT, or HLS and MJPEG over HTTP, as rtsp://camera.example/stream.", {
+      inputmode: "url",
+    }),
   ];
   new Ask({ title: "Add a stream", fields, yes: "Add" }, async (data) => {
     const name = data.get("name").trim();

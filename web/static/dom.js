@@ -2,7 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Makes an element. `props`: `class`, `text`, `on` (event to listener), else attributes; true for one without a value. */
+/** Makes an element. `props`: `class`, `text`, `on` (event to listener), else attributes; true: one without a value. */
 export function el(tag, props = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) setProp(element, name, value);
@@ -13,12 +13,13 @@ export function el(tag, props = {}, ...children) {
 function setProp(element, name, value) {
   if (name === "class") element.className = value;
   else if (name === "text") element.textContent = value;
-  else if (name === "on") for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+  else if (name === "on")
+    for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
   else if (value === true) element.setAttribute(name, "");
   else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
 }
 
-/** Sets text only where it differs, so that screen readers hear changes and nothing else, and the page is not laid out anew. */
+/** Sets text only where it differs, so that screen readers hear changes alone, and nothing is laid out anew. */
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -42,7 +43,10 @@ const ICONS = {
   compare: [["path", { d: "M12 3v18M8 8l-4 4 4 4M16 8l4 4-4 4" }]],
   faces: [["path", { d: "M4 8V4h4M16 4h4v4M20 16v4h-4M8 20H4v-4M9 10v.5M15 10v.5M8.5 14.5a4.5 4.5 0 0 0 7 0" }]],
   full: [["path", { d: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5" }]],
-  pip: [["path", { d: "M20 11V5H3v13h7" }], ["path", { d: "M13 14h8v6h-8z" }]],
+  pip: [
+    ["path", { d: "M20 11V5H3v13h7" }],
+    ["path", { d: "M13 14h8v6h-8z" }],
+  ],
   close: [["path", { d: "M6 6l12 12M18 6L6 18" }]],
   remove: [["path", { d: "M5 7h14M10 7V4.5h4V7M7 7l1 13h8l1-13M10.5 11v5.5M13.5 11v5.5" }]],
   camera: [["path", { d: "M3 7h12v10H3zM15 11l6-3.5v9L15 13" }]],

@@ -52,7 +52,11 @@ export class Graph {
     context.scale(zoom, zoom);
     const style = getComputedStyle(this.#canvas);
     context.strokeStyle = style.borderBottomColor;
-    for (const share of [0.25, 0.5, 0.75]) line(context, [[0, height * share], [width, height * share]]);
+    for (const share of [0.25, 0.5, 0.75])
+      line(context, [
+        [0, height * share],
+        [width, height * share],
+      ]);
     context.strokeStyle = style.color;
     context.lineWidth = 2;
     context.lineJoin = "round";

@@ -10,8 +10,8 @@ const OPENING_MS = 10000;
 
 /**
  * Phases: "asking" (HTTP), "searching" (ICE and DTLS), "connected", "interrupted" (may come back by itself), "lost" and
- * "refused" (will be tried again), "closed". Events: "change" (a phase, or the seconds to the next try), "viewer" (another
- * session), "second" (once a second while connected; detail: what the statistics say).
+ * "refused" (will be tried again), "closed". Events: "change" (a phase, or the seconds to the next try), "viewer"
+ * (another session), "second" (once a second while connected; detail: packets `lost` so far, ms `held` by the browser).
  */
 export class Link extends EventTarget {
   phase = "asking";
@@ -25,6 +25,7 @@ export class Link extends EventTarget {
   #ticker;
   #since = performance.now();
   #traffic = { bytes: 0, at: 0 };
+  #buffered = { delay: 0, count: 0 };
   #online = () => this.retryNow();
 
   constructor(name, clock) {
@@ -84,6 +85,7 @@ export class Link extends EventTarget {
   #arrive() {
     this.#failures = 0;
     this.#traffic = { bytes: 0, at: performance.now() };
+    this.#buffered = { delay: 0, count: 0 };
     this.#become("connected");
   }
 
@@ -126,7 +128,14 @@ export class Link extends EventTarget {
     if (now - this.#traffic.at > SILENT_MS) return this.#giveUp("lost");
     this.path = stats.path;
     this.#change();
-    this.dispatchEvent(new CustomEvent("second", { detail: stats }));
+    this.dispatchEvent(new CustomEvent("second", { detail: { lost: stats.lost, held: this.#held(stats) } }));
+  }
+
+  // How long the browser kept the last second's pictures back, to smooth and to synchronise, in ms.
+  #held({ delay, count }) {
+    const before = this.#buffered;
+    this.#buffered = { delay, count };
+    return count > before.count ? (1000 * (delay - before.delay)) / (count - before.count) : null;
   }
 
   #change() {
@@ -134,17 +143,19 @@ export class Link extends EventTarget {
   }
 }
 
-/** Of an RTCStatsReport: bytes of video so far, packets lost, pictures decoded and dropped, and the kind of path. */
+/** Of an RTCStatsReport, of the video so far: bytes, packets lost, seconds that pictures were kept back and how many;
+ * and the kind of path. */
 function digest(report) {
-  const found = { bytes: 0, lost: 0, decoded: 0, dropped: 0, path: null, codec: null };
+  const found = { bytes: 0, lost: 0, delay: 0, count: 0, path: null };
   for (const one of report.values()) {
     if (one.type === "inbound-rtp" && one.kind === "video") {
       found.bytes = one.bytesReceived ?? 0;
       found.lost = one.packetsLost ?? 0;
-      found.decoded = one.framesDecoded ?? 0;
-      found.dropped = one.framesDropped ?? 0;
+      found.delay = one.jitterBufferDelay ?? 0;
+      found.count = one.jitterBufferEmittedCount ?? 0;
     }
-    if (one.type === "transport" && one.selectedCandidatePairId) found.path = pathOf(report, one.selectedCandidatePairId);
+    const pair = one.type === "transport" ? one.selectedCandidatePairId : undefined;
+    if (pair) found.path = pathOf(report, pair);
   }
   return found;
 }

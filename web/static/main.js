@@ -156,17 +156,36 @@ function firstOf(streams) {
   return new Set(live ? [live.name] : []);
 }
 
-document.getElementById("first-steps").append(
-  el("h2", { text: "No streams yet" }),
-  el("p", { text: "Give Facelane something to look at; any of these will do:" }),
-  el(
-    "ul",
-    {},
-    el("li", {}, el("strong", { text: "Use my camera" }), " sends this browser's own camera through."),
-    el("li", {}, el("strong", { text: "Add a stream" }), " takes the address of a network camera: RTSP, RTMP, SRT, HLS, MJPEG."),
-    el("li", {}, "OBS, or any other WHIP client, publishes to ", el("code", { text: `${location.origin}/whip/NAME` }), "."),
-    el("li", {}, "On the server, ", el("code", { text: "facelane serve rtsp://camera.example/stream" }), " starts with one."),
-  ),
-);
+document
+  .getElementById("first-steps")
+  .append(
+    el("h2", { text: "No streams yet" }),
+    el("p", { text: "Give Facelane something to look at; any of these will do:" }),
+    el(
+      "ul",
+      {},
+      el("li", {}, el("strong", { text: "Use my camera" }), " sends this browser's own camera through."),
+      el(
+        "li",
+        {},
+        el("strong", { text: "Add a stream" }),
+        " takes the address of a network camera: RTSP, RTMP, SRT, HLS, MJPEG.",
+      ),
+      el(
+        "li",
+        {},
+        "OBS, or any other WHIP client, publishes to ",
+        el("code", { text: `${location.origin}/whip/NAME` }),
+        ".",
+      ),
+      el(
+        "li",
+        {},
+        "On the server, ",
+        el("code", { text: "facelane serve rtsp://camera.example/stream" }),
+        " starts with one.",
+      ),
+    ),
+  );
 
 new Page().start();

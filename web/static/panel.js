@@ -2,7 +2,8 @@
 
 import { el, say } from "./dom.js";
 import { Graph } from "./graph.js";
-import { LANES, dropWord, effortWord, figure, known, laneWord, linkLine, milliseconds, size, stageWord } from "./words.js";
+import { LANES, dropWord, effortWord, figure, inOrder, known, laneWord } from "./words.js";
+import { linkLine, milliseconds, size, stageWord } from "./words.js";
 
 const HEADLINES = { glass: "glass to glass", fps: "fps", faces: "faces" };
 
@@ -42,7 +43,9 @@ export class Panel {
   update(status, measured, link) {
     say(this.#numbers.glass, milliseconds(measured.glassP50));
     say(this.#numbers.fps, figure(measured.fps));
-    say(this.#numbers.faces, status.faces ? String(sum(status.faces)) : "–");
+    const faces = status.faces ? sum(status.faces) : null;
+    say(this.#numbers.faces, figure(faces));
+    say(this.#numbers.faces.previousElementSibling, faces === 1 ? "face" : "faces");
     const { effort } = status;
     const isLess = effort && effort.name !== "full" && status.state === "live";
     say(this.#effort, isLess ? `Short of time, so ${effortWord(effort.name)}.` : "");
@@ -54,15 +57,16 @@ export class Panel {
   }
 
   #fill(status, measured, link) {
-    this.#list("Connection", { "this page": linkLine(link), "round trip": milliseconds(measured.roundTrip), ...traffic(status, measured) });
+    this.#list("Connection", { "this page": linkLine(link), ...traffic(status, measured) });
     this.#list("Picture", picture(status));
     this.#list("Latency", {
-      "glass to glass, half under": milliseconds(measured.glassP50),
-      "95 % under": milliseconds(measured.glassP95),
-      "in the server, half under": milliseconds(status.latency_ms?.p50),
-      "95 % under ": milliseconds(status.latency_ms?.p95),
+      "glass to glass": milliseconds(measured.glassP50),
+      "19 of 20 under": milliseconds(measured.glassP95),
+      "in the server": milliseconds(status.latency_ms?.p50),
+      "19 of 20 under ": milliseconds(status.latency_ms?.p95),
+      "held by the browser": milliseconds(measured.held),
     });
-    this.#list("Stages", words(status.stages_ms, stageWord, (ms) => `${figure(ms, 1)} ms`), "Nothing measured yet");
+    this.#list("Stages", stages(status.stages_ms), "Nothing measured yet");
     this.#list("Faces", words(status.faces, laneWord, String), "No face in the picture");
     this.#list("Dropped pictures", words(status.drops, dropWord, String), "None");
   }
@@ -95,9 +99,15 @@ export function legend() {
   return list;
 }
 
+// What takes no time worth showing is left out.
+function stages(measured) {
+  const rows = inOrder(measured).filter(([, ms]) => ms >= 0.05);
+  return Object.fromEntries(rows.map(([stage, ms]) => [stageWord(stage), `${figure(ms, 1)} ms`]));
+}
+
 const sum = (counts) => Object.values(counts).reduce((total, count) => total + count, 0);
 
-// Counts of zero say nothing; "a" before "b" keeps rows from changing places.
+// Counts of zero say nothing.
 function words(counts, word, value) {
   const entries = Object.entries(counts ?? {}).filter(([, count]) => count > 0);
   return Object.fromEntries(entries.map(([name, count]) => [word(name), value(count)]));
@@ -105,9 +115,10 @@ function words(counts, word, value) {
 
 function traffic(status, measured) {
   return {
+    "round trip": milliseconds(measured.roundTrip),
     bitrate: known(status.bitrate_kbps) ? `${figure(status.bitrate_kbps / 1000, 1)} Mbit/s` : "–",
     "packets lost": figure(measured.lost),
-    viewers: known(status.viewers) ? `${status.viewers}${known(status.max_viewers) ? ` of ${status.max_viewers}` : ""}` : "–",
+    viewers: `${figure(status.viewers)}${known(status.max_viewers) ? ` of ${status.max_viewers}` : ""}`,
     "source reconnected": figure(status.reconnects),
     ...words(status.mended, (what) => `mended: ${what.replaceAll("_", " ")}`, String),
   };

@@ -1,5 +1,5 @@
-// What WHIP (RFC 9725) and WHEP have in common: an offer posted, an answer taken, candidates that come late patched in, and
-// the session deleted in every ending.
+// What WHIP (RFC 9725) and WHEP have in common: an offer posted, an answer taken, candidates that come late patched in,
+// and the session deleted in every ending.
 
 import { call } from "./api.js";
 
@@ -74,7 +74,9 @@ export class Session {
     if (location === null) return this.#pc.close();
     const signal = AbortSignal.timeout(GOODBYE_MS);
     // A server that is gone needs no goodbye.
-    return fetch(location, { method: "DELETE", keepalive: true, signal }).catch(() => {}).finally(() => this.#pc.close());
+    return fetch(location, { method: "DELETE", keepalive: true, signal })
+      .catch(() => {})
+      .finally(() => this.#pc.close());
   }
 
   #trickle(candidate) {
@@ -86,7 +88,10 @@ export class Session {
   async #flush() {
     if (!this.#late.length || this.#location === null) return;
     const body = fragment(this.#pc.localDescription.sdp, this.#late.splice(0));
-    const headers = { "Content-Type": "application/trickle-ice-sdpfrag", ...(this.#etag && { "If-Match": this.#etag }) };
+    const headers = {
+      "Content-Type": "application/trickle-ice-sdpfrag",
+      ...(this.#etag && { "If-Match": this.#etag }),
+    };
     try {
       await call(this.#location, { method: "PATCH", headers, body });
     } catch (error) {
@@ -111,7 +116,10 @@ async function gathered(pc) {
 // RFC 8840, section 9: the offer's ICE credentials and, for each media line, its mid and the candidates.
 function fragment(sdp, candidates) {
   const [session, ...sections] = sdp.split(/\r\n(?=m=)/);
-  const ice = [session, ...sections].join("\r\n").match(/a=ice-(?:ufrag|pwd):\S+/g).slice(0, 2);
+  const ice = [session, ...sections]
+    .join("\r\n")
+    .match(/a=ice-(?:ufrag|pwd):\S+/g)
+    .slice(0, 2);
   const lines = [...ice];
   for (const mid of new Set(candidates.map((candidate) => candidate.sdpMid))) {
     const section = sections.find((text) => text.includes(`a=mid:${mid}\r\n`) || text.endsWith(`a=mid:${mid}`));

@@ -22,7 +22,7 @@ export class Player extends EventTarget {
   #screen = new Screen(this.#book);
   #panel = new Panel();
   #link;
-  #lost = 0;
+  #network = { lost: 0, held: null };
   #reportedAt = 0;
   #removed = false;
   #spoken = "";
@@ -33,7 +33,7 @@ export class Player extends EventTarget {
   #buttons = {};
   #legend = legend();
 
-  /** `ownCamera`: sound stays off, and why is said, since it would come back out of the loudspeakers into the microphone. */
+  /** `ownCamera`: it is said why sound is off: it would go out of the loudspeakers into the microphone again. */
   constructor(status, { ownCamera = false } = {}) {
     super();
     this.#name = status.name;
@@ -104,7 +104,7 @@ export class Player extends EventTarget {
 
   #attend() {
     this.#link.addEventListener("change", () => this.#refresh());
-    this.#link.addEventListener("second", ({ detail }) => (this.#lost = detail.lost));
+    this.#link.addEventListener("second", ({ detail }) => (this.#network = detail));
     this.#link.addEventListener("viewer", () => this.#meet(this.#link.viewer));
     this.#screen.addEventListener("shown", ({ detail }) => this.#shown(detail));
     this.#screen.video.addEventListener("volumechange", () => this.#showSound());
@@ -137,7 +137,8 @@ export class Player extends EventTarget {
 
   #report(rtp, glassMs) {
     const now = performance.now();
-    if (glassMs === null || now - this.#reportedAt < REPORT_MS) return;
+    // A slate that is shown while the source is away has no latency worth telling.
+    if (glassMs === null || this.#status.state !== "live" || now - this.#reportedAt < REPORT_MS) return;
     this.#reportedAt = now;
     this.#link.viewer.send({ type: "shown", rtp, glass_ms: glassMs });
   }
@@ -152,8 +153,9 @@ export class Player extends EventTarget {
   }
 
   #measured() {
-    const [glassP50, glassP95] = [this.#glass.quantile(0.5), this.#glass.quantile(0.95)];
-    return { glassP50, glassP95, fps: this.#glass.rate(), roundTrip: this.#clock.roundTrip, lost: this.#lost };
+    const isLive = this.#status.state === "live";
+    const [glassP50, glassP95] = [0.5, 0.95].map((share) => (isLive ? this.#glass.quantile(share) : null));
+    return { glassP50, glassP95, fps: this.#glass.rate(), roundTrip: this.#clock.roundTrip, ...this.#network };
   }
 
   #refresh() {
@@ -228,7 +230,8 @@ export class Player extends EventTarget {
 
   #toggleFull() {
     if (document.fullscreenElement) document.exitFullscreen();
-    else if (this.#whole.requestFullscreen) this.#whole.requestFullscreen().catch((error) => say(this.#notice, error.message));
+    else if (this.#whole.requestFullscreen)
+      this.#whole.requestFullscreen().catch((error) => say(this.#notice, error.message));
     else this.#screen.video.webkitEnterFullscreen(); // a phone that shows nothing but a video in full screen
   }
 }

@@ -39,7 +39,12 @@ class Row {
 
   constructor(name, tell) {
     const words = el("span", { class: "words" }, el("strong", { text: name }), this.#line, this.#facts);
-    this.#open = el("button", { type: "button", class: "open", on: { click: () => tell("toggle") } }, this.#mark, words);
+    this.#open = el(
+      "button",
+      { type: "button", class: "open", on: { click: () => tell("toggle") } },
+      this.#mark,
+      words,
+    );
     const remove = button("remove", `Remove ${name}`, () => tell("remove"), { bare: true });
     this.element = el("li", {}, this.#open, remove);
   }

@@ -51,7 +51,7 @@ function preferred() {
   return VIDEO_CODECS.flatMap((type) => codecs.filter((codec) => codec.mimeType === type));
 }
 
-// By default a browser makes the picture smaller when it is short of bandwidth or time; here details are all that matters.
+// By default a browser makes the picture smaller when it is short of bandwidth or time; here details matter most.
 async function keepResolution(sender) {
   const parameters = sender.getParameters();
   parameters.degradationPreference = "maintain-resolution";

@@ -37,7 +37,9 @@ const DROPS = {
   late: "too late",
   unwatched: "nobody watching",
   failed: "could not be enhanced",
+  failed: "processing failed",
   encoder_busy: "encoder busy",
+  encoder_failed: "encoding failed",
   encoder_failed: "could not be encoded",
   catching_up: "source catching up",
   unwatched: "nobody watched",
@@ -73,7 +75,8 @@ const STAGES = {
 
 const plain = (word) => word.replaceAll("_", " ").replaceAll(".", ": ");
 
-export const causeWord = (cause) => CAUSES[cause] ?? (cause && cause !== "none" && cause !== "other" ? plain(cause) : "");
+export const causeWord = (cause) =>
+  CAUSES[cause] ?? (cause && cause !== "none" && cause !== "other" ? plain(cause) : "");
 export const effortWord = (name) => EFFORTS[name] ?? `saving work: ${plain(name)}`;
 export const dropWord = (reason) => DROPS[reason] ?? plain(reason);
 export const laneWord = (lane) => LANES[lane]?.word ?? plain(lane);
