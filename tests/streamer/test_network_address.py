@@ -19,6 +19,12 @@ from streamer.media.network.settings import NetworkSettings
         ("rtsp://admin:s3cret@[fe80::1]:554/x", "rtsp", "rtsp://[fe80::1]:554/x"),
         ("rtsp://cam/user=admin&password=s3cret&channel=1", "rtsp", "rtsp://cam/user=...&password=...&channel=1"),
         ("rtsp://cam/user=admin_password=s3cret_channel=1", "rtsp", "rtsp://cam/user=..._password=..._channel=1"),
+        (
+            "rtsp://cam/user=admin_password=_s3cret__s3cret_channel=1",
+            "rtsp",
+            "rtsp://cam/user=..._password=..._channel=1",
+        ),
+        ("rtsp://cam/live&pwd=s3cret", "rtsp", "rtsp://cam/live&pwd=..."),
         ("https://cam/live.m3u8?token=s3cret", "hls", "https://cam/live.m3u8?..."),
         ("http://u:s3cret@cam/video.mjpg", "http", "http://cam/video.mjpg"),
         ("srt://cam:9000?passphrase=s3cret", "srt", "srt://cam:9000?..."),

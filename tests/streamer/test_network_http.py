@@ -190,6 +190,24 @@ def test_a_file_that_is_not_looped_ends(folder: Path, inlet: CollectingInlet) ->
     closed(source)
 
 
+def test_a_clock_that_starts_anew_is_mended(folder: Path, inlet: CollectingInlet) -> None:
+    part = numbered_film(folder / "part.ts", frames=30, width=320, height=180)
+    joined = folder / "joined.ts"
+    joined.write_bytes(part.read_bytes() * 2)
+    source = NetworkSource(str(joined), NetworkSettings(loop=False))
+    source.start(inlet)
+    inlet.wait_state(SourceState.ENDED)
+    closed(source)
+    assert inlet.mends["timestamp_jump"] == 1
+    assert inlet.numbers == [*range(30), *range(30)]
+    steps = np.diff([frame.captured_at for frame in inlet.frames])
+    assert np.median(steps) == pytest.approx(0.04, abs=0.002)
+    assert steps.max() < 0.2
+    sound = np.diff([packet.captured_at for packet in inlet.packets])
+    assert sound.min() > 0
+    assert sound.max() < 0.2
+
+
 @pytest.mark.parametrize(
     ("name", "cause"), [("none.mp4", Cause.NOT_FOUND), ("text.mp4", Cause.OTHER), ("/dev/video97", Cause.DEVICE)]
 )

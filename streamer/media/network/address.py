@@ -25,7 +25,9 @@ _PORTS = {"rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443, "http": 80, "ht
 _DEVICE = re.compile(r"(?:v4l2:(?://)?)?(/dev/video\d+)")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?=//)|file:|v4l2:")
 # Some cameras take user and password in the path: rtsp://camera/user=admin_password=secret_channel=1
-_SECRET = re.compile(r"(?i)\b((?:[a-z]*(?:pass|pwd|token|key|secret|auth|user|login)[a-z]*|u|p)=)[^&_/;,]+")
+_SECRET = re.compile(
+    r"(?i)((?:(?:pass|pwd|token|key|secret|auth|user|login)[a-z]*|(?<![a-z])[up])=)(?:(?![&/;,]|_[a-z]+=).)+"
+)
 _HIDDEN = "..."
 
 

@@ -52,6 +52,8 @@ def failure(cause: Cause, address: Address, *, detail: str = "") -> Failure:
 def explain(error: Exception, address: Address) -> Failure:
     """The failure behind an error of opening or reading. Only an error's kind and number are used, and FFmpeg's fixed
     words: its texts may hold the address with its password."""
+    if isinstance(error, av.error.ProtocolNotFoundError):
+        return failure(Cause.OTHER, address, detail=f"the FFmpeg that came with PyAV knows no {address.scheme}:")
     cause = _cause(error, address)
     words = describe(error) if isinstance(error, av.FFmpegError) and cause is Cause.OTHER else ""
     return failure(cause, address, detail=words)

@@ -167,8 +167,8 @@ class _TlsHandler(urllib.request.HTTPSHandler):
 def _connection(kind: type[http.client.HTTPConnection], connect: _Connect) -> Callable[..., http.client.HTTPConnection]:
     """What makes connections of this kind that reach out by `connect`."""
 
-    def make(host: str, **options: Any) -> http.client.HTTPConnection:
-        made = kind(host, **options)
+    def make(host: str, *, timeout: float) -> http.client.HTTPConnection:
+        made = kind(host, timeout=timeout)
         # The hook by which http.client itself goes through tunnels; TLS is laid over what it returns.
         made._create_connection = lambda where, *_: connect(*where)  # type: ignore[attr-defined]
         return made
