@@ -55,7 +55,7 @@ button { background: AccentColor; color: AccentColorText; border-color: transpar
 """
 
 _LOGIN: Final = """<!doctype html>
-<html lang="en">
+<html lang="en-GB">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
