@@ -149,6 +149,15 @@ def limit_gathering(connection: RTCPeerConnection, *, seconds: float, loopback: 
         _replace(ice, "get_component_candidates", partial(_gather, ice.get_component_candidates, seconds, loopback))
 
 
+def be_dtls_server(connection: RTCPeerConnection) -> None:
+    """Lets the other side begin the DTLS handshake, where it left that open (`a=setup:actpass`). aiortc would be the
+    client, and takes ECDSA certificates only from a server: GStreamer's are RSA. Call it after the remote description
+    is set."""
+    for transport in transports(connection):
+        if transport._role == "auto":
+            transport._set_role("server")
+
+
 async def _gather(
     gather: Callable[..., Awaitable[Any]], seconds: float, loopback: bool, component: int, addresses: Iterable[str]
 ) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 from aiortc import RTCIceCandidate, RTCPeerConnection, RTCSessionDescription
 from aiortc.exceptions import InvalidStateError, OperationError
 
-from web.aiortc_hooks import limit_gathering, packets_received
+from web.aiortc_hooks import be_dtls_server, limit_gathering, packets_received
 from web.ice import configuration
 from web.offers import MAX_CANDIDATES, Fragment, Offer
 from web.refusal import RETRY_SECONDS, Refusal
@@ -114,6 +114,8 @@ class Peer:
         limit_gathering(
             self.connection, seconds=self._settings.gather_seconds, loopback=is_loopback(self._settings.host)
         )
+        if all(media.dtls and media.dtls.role == "auto" for media in offer.media):
+            be_dtls_server(self.connection)
         self.connect()
         self.connection.on("connectionstatechange", self._state_changed)
         await self.connection.setLocalDescription()
