@@ -133,7 +133,7 @@ class Attempt:
             with self._lock:
                 self._media = None
             media.close()
-        if self.first_picture_at is None and not self._stopping.is_set():
+        if self.first_picture_at is None and connection.has_seen_video and not self._stopping.is_set():
             raise failure(Cause.CODEC, self._address)
         # Cameras have no end: one that comes to it was lost.
         if self._address.kind != "file" and not self._stopping.is_set():

@@ -66,11 +66,17 @@ class Connection:
         self._mender = Mender(outlet.mended)
         self._clock = ArrivalClock()
         self._offset = 0.0
+        self._has_seen_video = False
         self._lag = Lag(settings.catch_up_seconds)
         self._is_timeless = bool(_TIMELESS & set(self._container.format.name.split(",")))
         self._pacer: Pacer[Packet[Stream]] | None = Pacer(stopping) if self._is_stored() else None
         self._video = self._choose_video()
         self._audio = self._choose_audio()
+
+    @property
+    def has_seen_video(self) -> bool:
+        """Whether anything of the picture came, decodable or not."""
+        return self._has_seen_video
 
     @property
     def has_sound(self) -> bool:
@@ -89,6 +95,7 @@ class Connection:
         try:
             for packet in self._due():
                 if packet.stream.index == self._video.index:
+                    self._has_seen_video = True
                     pictures.feed(packet)  # type: ignore[arg-type]  # its index says what it is
                     if self._lag.is_behind:
                         pictures.skip_to_key()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import socket
 import ssl
@@ -31,8 +32,11 @@ class HttpBody:
         self._response = response
 
     def read(self, size: int = -1) -> bytes:
-        """What has come, at least one byte of it; empty at the end."""
-        return self._response.read1(size)
+        """What has come, at least one byte of it; empty at the end. Raises OSError where the connection breaks."""
+        try:
+            return self._response.read1(size)
+        except http.client.HTTPException as error:
+            raise ConnectionResetError(errno.ECONNRESET, "broken in mid-body") from error
 
     def close(self) -> None:
         self._response.close()
