@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from routing.detector import MtcnnDetector
 from routing.router import Router
 from routing.types import Lane
 from streamer.config import Settings
-from streamer.live.warmup import warm_up
+from streamer.live.warmup import BATCHES, warm_up
 from streamer.pipeline import Pipeline
 from streamer.restoring import LaneWork
 from weights.store import Store
@@ -38,15 +39,23 @@ def load_detector(settings: Settings, store: Store) -> MtcnnDetector:
     return MtcnnDetector(store, settings.routing.detector, settings.runtime)
 
 
-def load_models(settings: Settings, store: Store) -> Models:
+def load_models(settings: Settings, store: Store, *, between: Callable[[], None] = lambda: None) -> Models:
+    """`between` is called between one model and the next, and may raise to end the loading."""
     chosen = settings.experts
+    detector = load_detector(settings, store)
+    between()
+    transformer = make_expert(chosen.transformer, store, settings.runtime)
+    between()
+    frequency = make_expert(chosen.frequency, store, settings.runtime)
     lanes = {
-        Lane.TRANSFORMER: LaneWork(
-            make_expert(chosen.transformer, store, settings.runtime), chosen.transformer_strength
-        ),
-        Lane.FREQUENCY: LaneWork(make_expert(chosen.frequency, store, settings.runtime), chosen.frequency_strength),
+        Lane.TRANSFORMER: LaneWork(transformer, chosen.transformer_strength),
+        Lane.FREQUENCY: LaneWork(frequency, chosen.frequency_strength),
     }
-    return Models(load_detector(settings, store), lanes)
+    return Models(detector, lanes)
+
+
+class _Stopped(Exception):  # noqa: N818 - an ending, not an error
+    """Nobody waits any more."""
 
 
 class LiveMachinery:
@@ -57,21 +66,44 @@ class LiveMachinery:
         self._settings = settings
         self._store = store
         self._models: Models | None = None
+        self._begun = threading.Event()
         self._stopped = False
 
+    def begin(self) -> None:
+        """`prepare` may go on: whatever is cheaper to find out is found out."""
+        self._begun.set()
+
     def prepare(self) -> None:
-        """Load all, and compute once with all. What it raises is kept as `failure`, too."""
+        """Wait for `begin`, load all, and compute once with all. What it raises is kept as `failure`, too."""
+        self._begun.wait()
         try:
-            self._models = models = load_models(self._settings, self._store)
-            if not self._stopped:
-                warm_up([work.expert for work in models.lanes.values()], models.detector)
+            self._go_on()
+            models = load_models(self._settings, self._store, between=self._go_on)
+            self._warm_up(models)
+            self._models = models
+        except _Stopped:
+            return
         except Exception as error:
             self.failure = error
             raise
 
+    def _warm_up(self, models: Models) -> None:
+        """In small steps, of which a service that ends waits for one."""
+        self._go_on()
+        warm_up([], models.detector)
+        for work in models.lanes.values():
+            for size in BATCHES:
+                self._go_on()
+                warm_up([work.expert], batches=(size,))
+
+    def _go_on(self) -> None:
+        if self._stopped:
+            raise _Stopped
+
     def stop(self) -> None:
         """Nobody waits for `prepare` any more: it may end early."""
         self._stopped = True
+        self._begun.set()
 
     def make_way(self, scale: int) -> Pipeline:
         """The way for one stream's frames; on the thread of `prepare`, after it. Raises what `prepare` raised."""

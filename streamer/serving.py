@@ -51,16 +51,16 @@ async def _serve(settings: Settings, streams: Sequence[StreamEntry], say: Say) -
     """Whatever is opened is closed again in every ending: the server with its peers, then the streams."""
     async with AsyncExitStack() as stack:
         machinery = LiveMachinery(settings, make_store(settings, say))
-        stack.callback(machinery.stop)
         studio = _make_studio(settings, machinery)
         stack.push_async_callback(studio.aclose)
-        # Before the server closes, so that networks that are being loaded are waited for no longer than need be.
+        # The studio waits for networks that are being loaded: no longer than need be.
+        stack.callback(machinery.stop)
         server = _make_server(studio, settings.web)
         stack.push_async_callback(server.aclose)
-        stack.callback(machinery.stop)
         await _start(server)
         for entry in streams:
             _add(studio, entry)
+        machinery.begin()
         for line in _addresses(settings.web, server.url):
             say(line)
         await _tell(studio, machinery, say)

@@ -94,8 +94,8 @@ class EncodedSound:
 
 
 class Viewing(Protocol):
-    """One viewer's end of a stream. It buffers no more than a moment: who reads too slowly loses pictures up to the next
-    key frame, and never slows another."""
+    """One viewer's end of a stream. It buffers no more than a moment: who reads too slowly loses pictures up to the
+    next key frame, and never slows another."""
 
     @property
     def has_sound(self) -> bool: ...

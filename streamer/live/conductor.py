@@ -143,7 +143,7 @@ class Conductor:
                 self._prepare()
         except Exception as error:
             self._failure = f"the networks could not be prepared: {error}"
-            logger.exception("preparing failed")
+            logger.info("preparing failed", exc_info=error)
         self._ready = True
 
     def _next(self) -> Seat | None:
