@@ -173,7 +173,7 @@ def test_a_duration_is_kept(film: Path, tmp_path: Path) -> None:
 
 def test_a_full_disk_ends_it_and_keeps_what_was_recorded(film: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.mkv"
-    process = start(str(film), str(output), "--quality", "1", file_limit=150_000)
+    process = start(str(film), str(output), "--quality", "1", file_limit=40_000)
     _, told = process.communicate(timeout=PATIENCE)
     assert process.returncode == 8, told
     assert "no space left" in told
