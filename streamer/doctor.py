@@ -27,7 +27,18 @@ from streamer.media.encoders import ENCODERS
 from weights.session import Precision, Runtime, RuntimeSettings, WeightsError, open_session
 from weights.store import Store, StoreSettings
 
-PACKAGES = ("av", "openvino", "torch", "numpy", "scipy", "opencv-python-headless", "safetensors")
+PACKAGES = (
+    *("av", "openvino", "torch", "numpy", "scipy", "opencv-python-headless", "safetensors"),
+    *("aiohttp", "aiortc", "prometheus-client"),
+)
+# What live streams come by, as FFmpeg names its demuxers.
+LIVE_FORMATS = {
+    "rtsp": "RTSP",
+    "flv": "RTMP",
+    "hls": "HLS",
+    "mpjpeg": "MJPEG",
+    "video4linux2,v4l2": "V4L2",
+}
 NEEDED_DECODERS = ("h264", "hevc", "vp9", "av1", "aac")
 DETECTOR_WEIGHTS = ("mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet")
 LOW_DISK_BYTES = 1 << 30
@@ -68,6 +79,7 @@ def examine(
         lambda: _runtimes(wanted),
         lambda: _weights(Store(weights), needed),
         _codecs,
+        _live,
         lambda: _places(Store(weights).folder),
     )
     return [finding for part in parts for finding in part()]
@@ -214,6 +226,18 @@ def _codecs() -> Iterator[Finding]:
         # The default codec's absence stops the main job; any other only takes away a choice.
         state = State.BAD if name == "h264" else State.NOTE
         yield Finding("codecs", name, state, f"no {encoder.name}", "install the av package from its wheel")
+
+
+def _live() -> Iterator[Finding]:
+    """Nothing of this keeps films from being enhanced."""
+    lacking = [name for key, name in LIVE_FORMATS.items() if key not in av.formats_available]
+    advice = "install the av package from its wheel; live streams can't come by these" if lacking else ""
+    value = f"no {', '.join(lacking)}" if lacking else ", ".join(LIVE_FORMATS.values())
+    yield Finding("live streams", "sources", State.NOTE if lacking else State.GOOD, value, advice)
+    coders = [name for name in ("libx264", "libopus") if not _has_codec(name, "w")]
+    advice = "install the av package from its wheel; browsers can't be served without" if coders else ""
+    value = f"no {', '.join(coders)}" if coders else "H.264 and Opus"
+    yield Finding("live streams", "to browsers", State.NOTE if coders else State.GOOD, value, advice)
 
 
 def _has_codec(name: str, mode: str) -> bool:

@@ -116,3 +116,9 @@ def test_a_folder_that_cannot_be_looked_at_is_a_finding(tmp_path: Path) -> None:
     finding = next(finding for finding in found if finding.name == "mtcnn-pnet")
     assert finding.state is State.BAD
     assert "choose another folder" in finding.advice
+
+
+def test_it_tells_what_live_streams_come_by() -> None:
+    found = {finding.name: finding for finding in examine() if finding.topic == "live streams"}
+    assert found["sources"].value == "RTSP, RTMP, HLS, MJPEG, V4L2"
+    assert found["to browsers"].value == "H.264 and Opus"
