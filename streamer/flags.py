@@ -32,7 +32,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class _NoToken(argparse.Action):
-    def __call__(self, *_: object, **__: object) -> NoReturn:
+    def __call__(self, parser: object, namespace: object, values: object, option_string: str | None = None) -> NoReturn:
         raise UsageError(
             "everybody on this machine can read a command line: put the token into FACELANE_WEB__TOKEN, "
             "or as token into [web] of a settings file"
