@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from aiortc import RTCIceCandidate, RTCPeerConnection, RTCSessionDescription
-from aiortc.exceptions import InvalidStateError, OperationError
+from aiortc.exceptions import OperationError
 
 from web.aiortc_hooks import be_dtls_server, limit_gathering, packets_received
 from web.ice import configuration
@@ -43,15 +43,22 @@ class Peer:
         self._ufrag = ""
         self._candidates_left = MAX_CANDIDATES
         self._tasks: set[asyncio.Task[None]] = set()
+        self._negotiating: asyncio.Task[str] | None = None
         self._closing: asyncio.Task[None] | None = None
 
     async def answer(self, offer: Offer) -> str:
-        """The answer, with all addresses that were found in time. Raises Refusal."""
-        try:
-            return await self._negotiated(offer)
-        except InvalidStateError as error:
-            detail = "the session was ended while it began: try again"
-            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(RETRY_SECONDS)}) from error
+        """The answer, with all addresses that were found in time. Raises Refusal.
+
+        Whoever gives up waiting doesn't stop the negotiation: aiortc would lose the sockets that it has just opened.
+        `aclose` waits for it.
+        """
+        if self._closing is None:
+            self._negotiating = asyncio.ensure_future(self._negotiated(offer))
+            answer = await asyncio.shield(self._negotiating)
+            if self._closing is None:
+                return answer
+        detail = "the session was ended while it began: try again"
+        raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(RETRY_SECONDS)})
 
     async def trickle(self, fragment: Fragment) -> None:
         """Raises Refusal where it asks for an ICE restart, which aiortc can't do."""
@@ -137,6 +144,9 @@ class Peer:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._negotiating is not None:
+            # Its sockets are known to the connection, and closed with it, when it is through.
+            await asyncio.gather(self._negotiating, return_exceptions=True)
         try:
             await asyncio.wait_for(self.connection.close(), CLOSE_SECONDS)
         except TimeoutError:
