@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from streamer.live.meter import MeterSnapshot
+from streamer.live.figures import MeterSnapshot
 from streamer.live.standing import Standing
 from web.feeds import Status
 

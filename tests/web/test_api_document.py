@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from streamer.live.meter import MeterSnapshot
+from streamer.live.figures import MeterSnapshot
 from streamer.live.ports import Cause, SourceState
 from streamer.live.standing import Standing
 from streamer.live.status import stream_status
