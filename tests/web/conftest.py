@@ -1,4 +1,4 @@
-"""One real browser for all tests of the page."""
+"""A real browser for the tests of the page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from playwright.sync_api import Browser, Page
 from tests.helpers.browser import running_chromium
 
 
-@pytest.fixture(scope="session")
+# Playwright has an event loop running on this thread while it lives, beside which no other test could run one.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     with running_chromium() as browser:
         yield browser
