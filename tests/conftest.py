@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from streamer.cli import ROOMS
 from weights.store import Store
 
 SHARED = Path(os.environ.get("FACELANE_SHARED", Path(__file__).parents[2] / "shared"))
@@ -26,6 +29,15 @@ def shared_data() -> Path:
 def store() -> Store:
     """The real weights, out of the user's cache, fetched once."""
     return Store()
+
+
+@pytest.fixture(autouse=True)
+def _levels_of_logging() -> Iterator[None]:
+    """The command line sets how much our rooms say; what one test chose is not the next one's."""
+    before = {room: logging.getLogger(room).level for room in ROOMS}
+    yield
+    for room, level in before.items():
+        logging.getLogger(room).setLevel(level)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
