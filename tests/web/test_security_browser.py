@@ -40,7 +40,8 @@ def test_logging_in_leads_to_the_page(browser: Browser, name: str) -> None:
     """By a name for which browsers send no Sec-Fetch-Site too."""
     with Served(DemoStudio, token=TOKEN) as served, watched(browser) as (page, said):
         page.goto(f"http://{name}:{served.port}/")
-        assert page.locator("#token").evaluate("field => document.activeElement === field")
+        # A browser gives autofocus when it paints, which may be after the page has loaded.
+        page.wait_for_function("document.activeElement.id === 'token'")
         assert page.locator("form").evaluate("form => getComputedStyle(form).display") == "grid"
         page.fill("#token", "wrong")
         page.click("button")
