@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -131,6 +132,20 @@ def test_a_redirect_is_looked_at_as_the_address_was(camera: WebCamera, inlet: Co
     closed(source)
     assert "169.254.169.254" in status.message
     assert "not among the hosts" in status.message
+
+
+def test_a_redirect_leads_to_no_other_protocol(camera: WebCamera, inlet: CollectingInlet) -> None:
+    """Python's own opener would follow it by FTP, past the policy."""
+    with socket.create_server(("127.0.0.1", 0)) as inside:
+        inside.setblocking(False)
+        camera.redirects["inside.mjpg"] = f"ftp://127.0.0.1:{inside.getsockname()[1]}/secret"
+        source = NetworkSource(camera.url("inside.mjpg"), QUICK, policy=SourcePolicy(hosts=("127.0.0.1/32",)))
+        source.start(inlet)
+        status = inlet.wait_state(SourceState.RETRYING)
+        closed(source)
+        with pytest.raises(BlockingIOError):
+            inside.accept()
+    assert "elsewhere than to HTTP" in status.message
 
 
 def test_hls_plays_at_its_own_pace(camera: WebCamera, inlet: CollectingInlet) -> None:

@@ -71,7 +71,7 @@ class HttpDoor:
             cause = _CAUSES.get(error.code, Cause.OTHER)
             error.close()
             self.failure = failure(cause, self._address, detail=f"HTTP {error.code}")
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             self.failure = self._explain(error)
         else:
             return HttpBody(response)
@@ -93,7 +93,7 @@ class HttpDoor:
                 connected.shutdown(socket.SHUT_RDWR)
 
     def _check_part(self, url: str) -> None:
-        if urlsplit(url).scheme.lower() not in ("http", "https"):
+        if not _is_http(url):
             self.failure = failure(Cause.OTHER, self._address, detail="its playlist leads elsewhere than to HTTP")
             raise self.failure
 
@@ -111,14 +111,20 @@ class HttpDoor:
         if parts.username is not None:
             host = parts.netloc.rpartition("@")[2]
             logins.add_password(None, host, unquote(parts.username), unquote(parts.password or ""))
-        # No proxies: what the environment names would be asked in place of the address that was looked at.
-        return urllib.request.build_opener(
-            urllib.request.ProxyHandler({}),
+        # Not `build_opener`, which would add FTP, files, and the environment's proxies: they connect by themselves, to
+        # addresses that nobody looked at.
+        opener = urllib.request.OpenerDirector()
+        for handler in (
             _Handler(self._connect),
             _TlsHandler(self._connect),
+            _RedirectHandler(self._address),
             urllib.request.HTTPBasicAuthHandler(logins),
             urllib.request.HTTPDigestAuthHandler(logins),
-        )
+            urllib.request.HTTPErrorProcessor(),
+            urllib.request.HTTPDefaultErrorHandler(),
+        ):
+            opener.add_handler(handler)
+        return opener
 
     def _connect(self, host: str, port: int) -> socket.socket:
         connected = self._connect_to_any(self._looked_at(host, port), port)
@@ -166,6 +172,23 @@ class _TlsHandler(urllib.request.HTTPSHandler):
 
     def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
         return self.do_open(cast(Any, _connection(http.client.HTTPSConnection, self._connect)), request)
+
+
+class _RedirectHandler(urllib.request.HTTPRedirectHandler):
+    def __init__(self, address: Address) -> None:
+        self._address = address
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        if not _is_http(newurl):
+            fp.close()
+            raise failure(Cause.OTHER, self._address, detail="it leads elsewhere than to HTTP")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _is_http(url: str) -> bool:
+    return urlsplit(url).scheme.lower() in ("http", "https")
 
 
 def _connection(kind: type[http.client.HTTPConnection], connect: _Connect) -> Callable[..., http.client.HTTPConnection]:
