@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,12 +41,17 @@ class Expert(Protocol):
     `restore` takes (N, S, S, 3) uint8 RGB with S = `info.input_size`, aligned to `blending.align.TEMPLATE`, and returns
     (N, S * scale, S * scale, 3) uint8 RGB in the same order. It raises ExpertError and never returns its input in the
     place of a result.
+
+    `begin` does the same while the caller begins with another expert, too: what it returns waits for the result, and is
+    called once. Either may raise ExpertError. The crops stay as they are until then.
     """
 
     @property
     def info(self) -> ExpertInfo: ...
 
     def restore(self, crops: Image) -> Image: ...
+
+    def begin(self, crops: Image) -> Callable[[], Image]: ...
 
 
 class Upscaler(Protocol):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,7 @@ import numpy as np
 from experts.contract import ExpertError, ExpertInfo, Image, check_crops
 from experts.networks import Network
 from experts.networks.restorer import Restorer
-from weights.session import Array, RuntimeSettings, open_session
+from weights.session import Outcome, RuntimeSettings, open_item_session
 from weights.store import Store
 
 
@@ -24,7 +27,7 @@ class NeuralExpert:
         self, id: str, network: Network, *, weights: Path, label: str, licence: str, runtime: RuntimeSettings
     ) -> None:
         side = network.input_size
-        self._session = open_session(
+        self._session = open_item_session(
             Restorer(network), weights=weights, input_shape=(None, side, side, 3), settings=runtime
         )
         taken = self._session.taken
@@ -49,19 +52,33 @@ class NeuralExpert:
         Raises ExpertError also where the runtime fails, as for want of memory, and for a result that is not finite.
         """
         check_crops(crops, self._info)
+        return self._checked(partial(self._session.run, crops)) if len(crops) else self._nothing()
+
+    def begin(self, crops: Image) -> Callable[[], Image]:
+        """See `experts.contract.Expert`. Raises what `restore` raises, now or with the result."""
+        check_crops(crops, self._info)
         if not len(crops):
-            side = self._info.input_size * self._info.scale
-            return np.empty((0, side, side, 3), np.uint8)
-        restored, means = self._run(crops)
+            return self._nothing
+        with self._telling():
+            return partial(self._checked, self._session.begin(crops))
+
+    def _nothing(self) -> Image:
+        side = self._info.input_size * self._info.scale
+        return np.empty((0, side, side, 3), np.uint8)
+
+    def _checked(self, outcome: Outcome) -> Image:
+        with self._telling():
+            restored, means = outcome()
         if not np.isfinite(means).all():
             raise ExpertError(
                 f"{self._info.id} gave numbers that are not finite; check the weights, or set precision to float32"
             )
         return restored
 
-    def _run(self, crops: Image) -> tuple[Array, ...]:
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
         try:
-            return self._session.run(crops)
+            yield
         except (RuntimeError, MemoryError) as error:
             raise ExpertError(f"{self._info.id} failed: {_reason(error)}") from error
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +43,15 @@ class Restored:
     batches: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """A lane's faces, each with its map to a crop."""
+
+    lane: Lane
+    work: LaneWork
+    placed: Sequence[tuple[Route, Affine]]
+
+
 class FaceRestorer:
     """Sends the faces on each lane through its expert. Faces on lanes without one stay as the background has them.
 
@@ -54,34 +64,47 @@ class FaceRestorer:
         self._told: set[Lane] = set()
 
     def restore(self, frame: Frame, routes: Sequence[Route], watch: Stopwatch) -> Restored:
+        """Where faces are on several lanes, all are begun before the first is waited for: the time of a lane is then
+        what was waited for it."""
         restored = Restored()
-        for lane, work in self._lanes.items():
-            mine = [route for route in routes if route.lane is lane and route.presence * work.strength > 0.0]
-            if mine:
-                self._restore_lane(frame, lane, mine, restored, watch)
+        batches = [batch for lane in self._lanes if (batch := self._batch(lane, routes, restored))]
+        begun = [(batch, self._begin(frame, batch, len(batches) > 1, watch)) for batch in batches]
+        for batch, outcome in begun:
+            self._finish(frame, batch, outcome, restored)
+            watch.lap(f"expert.{batch.lane.value}")
         return restored
 
-    def _restore_lane(
-        self, frame: Frame, lane: Lane, routes: Sequence[Route], restored: Restored, watch: Stopwatch
-    ) -> None:
+    def _batch(self, lane: Lane, routes: Sequence[Route], restored: Restored) -> _Batch | None:
         work = self._lanes[lane]
-        placed = _placed(routes, work.expert.info.input_size)
-        restored.degraded += ["landmarks coincide"] * (len(routes) - len(placed))
-        if not placed:
-            return
-        crops = _crops(frame, [to_crop for _, to_crop in placed], work.expert.info.input_size)
+        mine = [route for route in routes if route.lane is lane and route.presence * work.strength > 0.0]
+        placed = _placed(mine, work.expert.info.input_size)
+        restored.degraded += ["landmarks coincide"] * (len(mine) - len(placed))
+        return _Batch(lane, work, placed) if placed else None
+
+    def _begin(self, frame: Frame, batch: _Batch, beside: bool, watch: Stopwatch) -> Callable[[], Plane]:
+        """Beside another lane's or, alone, when the outcome is asked for: then with all cores."""
+        expert = batch.work.expert
+        crops = _crops(frame, [to_crop for _, to_crop in batch.placed], expert.info.input_size)
         watch.lap("align")
+        if not beside:
+            return partial(expert.restore, crops)
         try:
-            images = work.expert.restore(crops)
+            return expert.begin(crops)
         except ExpertError as error:
-            self._tell(lane, frame, error)
-            restored.degraded += [f"expert {lane.value} failed"] * len(placed)
-        else:
-            restored.batches[lane.value] = len(placed)
-            restored.patches += [
-                self._patch(image, route, to_crop, work) for image, (route, to_crop) in zip(images, placed, strict=True)
-            ]
-        watch.lap(f"expert.{lane.value}")
+            return partial(_fail, error)
+
+    def _finish(self, frame: Frame, batch: _Batch, outcome: Callable[[], Plane], restored: Restored) -> None:
+        try:
+            images = outcome()
+        except ExpertError as error:
+            self._tell(batch.lane, frame, error)
+            restored.degraded += [f"expert {batch.lane.value} failed"] * len(batch.placed)
+            return
+        restored.batches[batch.lane.value] = len(batch.placed)
+        restored.patches += [
+            self._patch(image, route, to_crop, batch.work)
+            for image, (route, to_crop) in zip(images, batch.placed, strict=True)
+        ]
 
     def _patch(self, image: Plane, route: Route, to_crop: Affine, work: LaneWork) -> Patch:
         to_source = align.compose(align.invert(to_crop), align.scaling(1.0 / work.expert.info.scale))
@@ -92,6 +115,10 @@ class FaceRestorer:
         if lane not in self._told:
             self._told.add(lane)
             logger.error("from frame %d on, faces are left as the background has them: %s", frame.seq, error)
+
+
+def _fail(error: ExpertError) -> Plane:
+    raise error
 
 
 def _placed(routes: Sequence[Route], size: int) -> list[tuple[Route, Affine]]:

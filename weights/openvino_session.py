@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -94,10 +95,7 @@ class OpenVinoSession:
 
     def _run_fixed(self, array: Array) -> tuple[Array, ...]:
         count = array.shape[0]
-        outputs = tuple(
-            np.empty((count, *tuple(port.shape)[1:]), port.element_type.to_dtype())
-            for port in self._plan(self._batches[-1]).outputs
-        )
+        outputs = self._empty_outputs(count)
         start = 0
         for size in split_batch(count, self._batches):
             stop = min(start + size, count)
@@ -108,11 +106,13 @@ class OpenVinoSession:
             start = stop
         return outputs
 
+    def _empty_outputs(self, count: int) -> tuple[Array, ...]:
+        ports = self._plan(self._batches[-1]).outputs
+        return tuple(np.empty((count, *tuple(port.shape)[1:]), port.element_type.to_dtype()) for port in ports)
+
     def _infer_into(self, array: Array, outputs: Sequence[Array]) -> None:
         request = self._request(array.shape[0])
-        request.set_input_tensor(0, ov.Tensor(array, shared_memory=True))
-        for index, out in enumerate(outputs):
-            request.set_output_tensor(index, ov.Tensor(out, shared_memory=True))
+        aim(request, array, outputs)
         request.infer()
 
     def _infer_padded(self, array: Array, outputs: Sequence[Array], *, size: int) -> None:
@@ -132,11 +132,11 @@ class OpenVinoSession:
                 self._plans[batch] = self._compile(batch)
             return self._plans[batch]
 
-    def _compile(self, batch: int) -> ov.CompiledModel:
+    def _compile(self, batch: int, special: Mapping[str, Any] = MappingProxyType({})) -> ov.CompiledModel:
         model = self._model.clone()
         first = batch if self._fixed else self._shape[0]
         model.reshape([-1 if extent is None else extent for extent in (first, *self._shape[1:])])
-        return core().compile_model(model, DEVICE, self._config)
+        return core().compile_model(model, DEVICE, {**self._config, **special})
 
     def _request(self, batch: int) -> ov.InferRequest:
         """This thread's own request for a plan: one request serves one thread at a time."""
@@ -144,6 +144,13 @@ class OpenVinoSession:
         if batch not in mine:
             mine[batch] = self._plan(batch).create_infer_request()
         return mine[batch]
+
+
+def aim(request: ov.InferRequest, array: Array, outputs: Sequence[Array]) -> None:
+    """Has a request read from `array` and write into `outputs`, which the caller keeps until it is done."""
+    request.set_input_tensor(0, ov.Tensor(array, shared_memory=True))
+    for index, out in enumerate(outputs):
+        request.set_output_tensor(index, ov.Tensor(out, shared_memory=True))
 
 
 def split_batch(count: int, sizes: Sequence[int]) -> Iterator[int]:

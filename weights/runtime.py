@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
 
@@ -9,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+Outcome = Callable[[], tuple[Array, ...]]
+"""Waits for what was begun and returns the network's outputs, or raises what went wrong. To be called once."""
 Device = Literal["auto", "cpu", "cuda"]
 Runtime = Literal["auto", "openvino", "torch"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -59,6 +62,17 @@ class Session(Protocol):
 
     def prepare(self) -> None:
         """Does now what the first calls would have to wait for."""
+        ...
+
+
+class ItemSession(Session, Protocol):
+    """A session whose items (the first extent) are each work enough for a core."""
+
+    def begin(self, array: Array) -> Outcome:
+        """Begins what `run` does, while the caller does something else or begins with other sessions, too.
+
+        Each item keeps to its own share of the cores. The caller leaves `array` as it is until the outcome is there.
+        """
         ...
 
 

@@ -17,13 +17,16 @@ import torch
 from safetensors.torch import load_file
 
 from weights.errors import WeightsError
+from weights.openvino_items import OpenVinoItemSession
 from weights.openvino_session import OpenVinoSession
-from weights.runtime import Array, Device, Precision, Runtime, RuntimeSettings, Session, Taken
+from weights.runtime import Array, Device, ItemSession, Outcome, Precision, Runtime, RuntimeSettings, Session, Taken
 from weights.torch_session import TorchSession
 
 __all__ = [
     "Array",
     "Device",
+    "ItemSession",
+    "Outcome",
     "Precision",
     "Runtime",
     "RuntimeSettings",
@@ -32,6 +35,7 @@ __all__ = [
     "WeightsError",
     "choose_runtime",
     "load_weights",
+    "open_item_session",
     "open_session",
 ]
 
@@ -56,12 +60,35 @@ def open_session(
     Raises WeightsError if the file's keys or shapes are not exactly the module's, or if what `settings` name is not
     there.
     """
-    if weights is not None:
-        load_weights(module, weights)
-    module.eval().requires_grad_(False)
+    _make_ready(module, weights)
     if choose_runtime(settings) == "torch":
         return TorchSession(module, input_shape=input_shape, settings=settings, dtype=dtype)
     return OpenVinoSession(module, input_shape=input_shape, settings=settings, dtype=dtype, batches=batches)
+
+
+def open_item_session(
+    module: torch.nn.Module,
+    *,
+    weights: Path | None,
+    input_shape: tuple[int | None, ...],
+    settings: RuntimeSettings,
+    dtype: npt.DTypeLike = np.uint8,
+) -> ItemSession:
+    """As `open_session`, for a network that takes a core some milliseconds an item; only the batch may be None.
+
+    OpenVINO computes several items side by side and a lone one on all cores. On two cores that is as fast as one batch
+    on both, or faster, in four fifths of the processor's time, and an item's result is the same in every batch.
+    """
+    _make_ready(module, weights)
+    if choose_runtime(settings) == "torch":
+        return TorchSession(module, input_shape=input_shape, settings=settings, dtype=dtype)
+    return OpenVinoItemSession(module, input_shape=input_shape, settings=settings, dtype=dtype)
+
+
+def _make_ready(module: torch.nn.Module, weights: Path | None) -> None:
+    if weights is not None:
+        load_weights(module, weights)
+    module.eval().requires_grad_(False)
 
 
 def load_weights(module: torch.nn.Module, path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from weights.errors import WeightsError
-from weights.runtime import Array, RuntimeSettings, Taken, check_input
+from weights.runtime import Array, Outcome, RuntimeSettings, Taken, check_input
 
 
 class TorchSession:
@@ -43,6 +45,11 @@ class TorchSession:
             result = self._module(tensor)
         outputs = result if isinstance(result, tuple | list) else (result,)
         return tuple(_to_numpy(output) for output in outputs)
+
+    def begin(self, array: Array) -> Outcome:
+        """Begins nothing by itself: torch has all cores, or the whole device, busy with one batch."""
+        check_input(array, self._shape, dtype=self._dtype)
+        return partial(self.run, array)
 
     def prepare(self) -> None:
         """Nothing to do: torch takes every batch size as it comes."""

@@ -72,6 +72,16 @@ def test_a_failing_runtime_is_told_in_a_line_that_says_something(tmp_path: Path)
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("runtime", ["openvino", "torch"])
+def test_what_fails_after_it_was_begun_is_an_error_of_the_expert_too(tmp_path: Path, runtime: Runtime) -> None:
+    network = Fastidious()
+    session = expert(tmp_path, network, runtime=runtime)
+    outcome = session.begin(crop(network, bright=5, grey=3))
+    with pytest.raises(ExpertError, match=r"^some failed: ") as caught:
+        outcome()
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
 def test_want_of_memory_is_an_error_of_the_expert(tmp_path: Path) -> None:
     network = Greedy()
     session = expert(tmp_path, network, runtime="torch")

@@ -83,8 +83,18 @@ def test_faces_of_a_batch_do_not_mix(ready: NeuralExpert) -> None:
     assert np.abs(together - alone).max() <= 1
 
 
+def test_what_two_experts_begin_is_what_each_restores(tmp_path: Path, ready: NeuralExpert) -> None:
+    other = expert(weights_file(tmp_path, "frequency"), "frequency")
+    low, large = crops(2, 160), crops(1, other.info.input_size)
+    begun = [ready.begin(low), other.begin(large), ready.begin(low[:1])]
+    wanted = [ready.restore(low), other.restore(large), ready.restore(low[:1])]
+    for outcome, images in zip(begun, wanted, strict=True):
+        np.testing.assert_array_equal(outcome(), images)
+
+
 def test_empty_batch_gives_an_empty_batch(ready: NeuralExpert) -> None:
-    assert ready.restore(np.empty((0, 160, 160, 3), np.uint8)).shape == (0, 320, 320, 3)
+    nothing = np.empty((0, 160, 160, 3), np.uint8)
+    assert ready.restore(nothing).shape == ready.begin(nothing)().shape == (0, 320, 320, 3)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +109,8 @@ def test_empty_batch_gives_an_empty_batch(ready: NeuralExpert) -> None:
 def test_crops_of_another_shape_or_type_are_refused(ready: NeuralExpert, wrong: np.ndarray) -> None:
     with pytest.raises(ExpertError, match="takes crops"):
         ready.restore(wrong)
+    with pytest.raises(ExpertError, match="takes crops"):
+        ready.begin(wrong)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +121,8 @@ def test_result_that_is_not_finite_is_an_error(tmp_path: Path, runtime: RuntimeS
     broken = expert(weights_file(tmp_path, "transformer", bias=value), "transformer", runtime=runtime)
     with pytest.raises(ExpertError, match="not finite"):
         broken.restore(crops(1, 160))
+    with pytest.raises(ExpertError, match="not finite"):
+        broken.begin(crops(2, 160))()
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:

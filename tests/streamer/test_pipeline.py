@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 
 import cv2
 import numpy as np
@@ -58,6 +59,9 @@ class Whitener:
             raise ExpertError("gave up")
         enlarged = crops.repeat(2, axis=1).repeat(2, axis=2)
         return np.asarray(np.minimum(enlarged.astype(np.int16) + 60, 255), np.uint8)
+
+    def begin(self, crops: Image) -> Callable[[], Image]:
+        return partial(self.restore, crops)
 
 
 def route_at(x: float, y: float, width: float, lane: Lane, track_id: int = 0) -> Route:
@@ -126,6 +130,59 @@ def test_a_failed_expert_leaves_the_background_and_says_so(caplog: pytest.LogCap
     assert np.array_equal(done.frame.y, done.baseline.y)
     assert done.report.degraded == ("expert transformer failed",) * 2
     assert "gave up" in caplog.text
+
+
+class Waiting(Whitener):
+    """Tells when it began and when somebody waited."""
+
+    def __init__(self, told: list[str], *, fail: bool = False) -> None:
+        super().__init__(fail=fail)
+        self._told = told
+
+    def begin(self, crops: Image) -> Callable[[], Image]:
+        self._told.append("begun")
+        return partial(self._wait, crops)
+
+    def _wait(self, crops: Image) -> Image:
+        self._told.append("waited")
+        return self.restore(crops)
+
+
+class Refusing(Whitener):
+    """Can't even begin."""
+
+    def begin(self, crops: Image) -> Callable[[], Image]:
+        raise ExpertError("won't begin")
+
+
+def both_lanes(transformer: Whitener, frequency: Whitener) -> Pipeline:
+    return Pipeline(
+        FixedRoutes([route_at(80, 120, 55, Lane.TRANSFORMER), route_at(220, 120, 60, Lane.FREQUENCY, 1)]),
+        {Lane.TRANSFORMER: LaneWork(transformer), Lane.FREQUENCY: LaneWork(frequency)},
+        make_upscaler(BackgroundSettings(), 2),
+        make_blender(BlendSettings(color_match=0.0)),
+        scale=2,
+    )
+
+
+def test_both_lanes_have_begun_before_one_is_waited_for() -> None:
+    told: list[str] = []
+    done = both_lanes(Waiting(told), Waiting(told)).process(picture())
+    assert told == ["begun", "begun", "waited", "waited"]
+    assert done.report.batches == {"transformer": 1, "frequency": 1}
+    assert {"align", "expert.transformer", "expert.frequency"} <= set(done.report.stage_seconds)
+
+
+@pytest.mark.parametrize("failing", [Whitener(fail=True), Refusing()])
+def test_a_lane_that_fails_leaves_the_other_its_faces(failing: Whitener) -> None:
+    done = both_lanes(failing, Whitener()).process(picture())
+    assert done.report.degraded == ("expert transformer failed",)
+    assert done.report.batches == {"frequency": 1}
+    # Left of the middle is the face of the lane that failed.
+    alone = pipeline_of([], Whitener()).process(picture())
+    changed = done.frame.y != alone.frame.y
+    assert not changed[:, :300].any()
+    assert changed[:, 300:].any()
 
 
 def test_a_pipeline_without_baseline_gives_the_same_picture() -> None:
