@@ -119,10 +119,12 @@ def numbered_film(
     sound: str | None = "aac",
     sound_rate: int = _RATE,
     options: Mapping[str, str] | None = None,
+    grain: int = 0,
 ) -> Path:
     """A film whose frames carry their numbers (see `read_number`) and flash once a second with a beep (`is_flash`).
 
     A key frame every half second, no B-frames unless `options` say so. `sound`: an FFmpeg encoder, None for silence.
+    `grain`: how rough the ground is, in grey levels; key frames are as large as a camera's then.
     """
     usual = {"preset": "ultrafast", "tune": "zerolatency", "g": str(max(1, rate // 2))}
     chosen = dict(options or (usual if codec == "libx264" else {}))
@@ -133,7 +135,7 @@ def numbered_film(
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         speaker = output.add_stream(sound, rate=sound_rate, layout="mono") if sound else None
         for number in range(frames):
-            picture = av.VideoFrame.from_ndarray(numbered(number, height=height, width=width), "yuv420p")
+            picture = av.VideoFrame.from_ndarray(numbered(number, height=height, width=width, grain=grain), "yuv420p")
             picture = picture.reformat(format=stream.pix_fmt) if codec == "mjpeg" else picture
             picture.pts, picture.time_base = number, Fraction(1, rate)
             output.mux(stream.encode(picture))
@@ -145,10 +147,11 @@ def numbered_film(
     return path
 
 
-def numbered(number: int, *, height: int, width: int) -> npt.NDArray[np.uint8]:
+def numbered(number: int, *, height: int, width: int, grain: int = 0) -> npt.NDArray[np.uint8]:
     """The yuv420p picture (3 / 2 height, width): its number as sixteen blocks across the top, most significant first,
     and the same inverted below them; a bar that moves; white in the middle where it flashes."""
     luma = np.full((height, width), 90, np.uint8)
+    luma += np.random.default_rng(0).integers(0, grain + 1, luma.shape, np.uint8)
     bits = [(number >> (BITS - 1 - bit)) & 1 for bit in range(BITS)]
     edges = [round(width * bit / BITS) for bit in range(BITS + 1)]
     half, full = round(height * _ROWS / 2), round(height * _ROWS)

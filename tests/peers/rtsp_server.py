@@ -30,6 +30,7 @@ _KINDS = {
         "h265parse config-interval=-1 ! video/x-h265,stream-format=byte-stream,alignment=au",
         "rtph265pay",
     ),
+    "video/mpeg": ("mpeg4videoparse config-interval=-1", "rtpmp4vpay"),
     "image/jpeg": ("jpegparse", "rtpjpegpay"),
     "audio/mpeg": ("aacparse ! audio/mpeg,stream-format=raw", "rtpmp4gpay"),
     "audio/x-mulaw": ("identity", "rtppcmupay"),
@@ -56,7 +57,9 @@ def kinds_of(film: str) -> list[str]:
 
 
 def kind_of(pad: Any) -> str:
-    return str(pad.get_current_caps().get_structure(0).get_name())
+    # A parser that hasn't seen its first picture has said what it gives, but not of what size.
+    caps = pad.get_current_caps() or pad.query_caps(None)
+    return str(caps.get_structure(0).get_name())
 
 
 class Feeder:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,8 @@ import pytest
 
 from streamer.frame import Frame
 from streamer.live.ports import Cause, LiveSource, SourceState
+from streamer.media.network.address import parse
+from streamer.media.network.opening import Knowledge, open_media
 from streamer.media.network.settings import NetworkSettings
 from streamer.media.network.source import NetworkSource
 from tests.helpers.inlet import CollectingInlet
@@ -30,6 +33,7 @@ QUICK = NetworkSettings(
     retry_first_seconds=0.3,
     retry_max_seconds=0.6,
 )
+HEVC = {"preset": "ultrafast", "tune": "zerolatency", "x265-params": "keyint=12:log-level=none"}
 REORDERED = {"preset": "veryfast", "bf": "2", "b-adapt": "0", "g": "12"}
 
 
@@ -49,6 +53,8 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path | list[Pat
             small(folder / "large.mp4", frames=30),
         ],
         "ordered": small(folder / "ordered.mp4", frames=100, options=REORDERED),
+        "hevc": small(folder / "hevc.mp4", frames=100, codec="libx265", options=HEVC),
+        "mpeg4": small(folder / "mpeg4.mp4", frames=100, codec="mpeg4", sound=None, options={"g": "12"}),
     }
 
 
@@ -70,7 +76,7 @@ def closed(source: NetworkSource) -> float:
     return time.monotonic() - started
 
 
-@pytest.mark.parametrize("name", ["aac", "pcmu", "mjpeg", "opus", "ordered"])
+@pytest.mark.parametrize("name", ["aac", "pcmu", "mjpeg", "opus", "ordered", "hevc", "mpeg4"])
 def test_it_plays_every_frame_in_order_at_its_rate(server: RtspServer, inlet: CollectingInlet, name: str) -> None:
     source: LiveSource = NetworkSource(server.url(name), QUICK)
     source.start(inlet)
@@ -83,9 +89,42 @@ def test_it_plays_every_frame_in_order_at_its_rate(server: RtspServer, inlet: Co
     assert np.diff([frame.pts for frame in inlet.frames]).min() > 0
     steps = np.diff([frame.captured_at for frame in inlet.frames])
     assert np.median(steps) == pytest.approx(0.04, abs=0.002)
-    assert source.has_sound == (name != "mjpeg")
+    assert source.has_sound == (name not in ("mjpeg", "mpeg4"))
     assert inlet.states[:2] == [SourceState.CONNECTING, SourceState.LIVE]
     assert not inlet.drops
+    assert not inlet.mends - Counter({"timestamp_fell": 1})
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_a_picture_is_shown_before_the_next_one_is_sent(tmp_path: Path, inlet: CollectingInlet, codec: str) -> None:
+    options = HEVC if codec == "libx265" else None
+    film = numbered_film(tmp_path / "film.mp4", frames=100, rate=5, codec=codec, sound=None, options=options, grain=40)
+    sent: dict[int, float] = {}
+    with RtspServer({"slow": film}, on_sent=sent.__setitem__) as server:
+        source = NetworkSource(server.url("slow"), QUICK)
+        source.start(inlet)
+        inlet.wait_frames(50, seconds=30.0)
+        closed(source)
+    numbers = [number for number in inlet.numbers if number is not None]
+    assert np.diff(numbers).tolist() == [1] * (len(inlet.frames) - 1)
+    sent_at = np.array([sent[number] for number in numbers])
+    assert np.median(inlet.arrivals[35:] - sent_at[35:]) < 0.1
+    # Those that wait for the next to begin are as old as they are.
+    assert np.median([frame.captured_at for frame in inlet.frames] - sent_at) < 0.1
+    assert not inlet.mends
+
+
+def test_a_codec_that_needs_parsers_costs_one_more_connection_once(server: RtspServer) -> None:
+    knowledge = Knowledge()
+    address = parse(server.url("mpeg4"))
+    for _ in range(2):
+        media = open_media(address, QUICK, knowledge=knowledge)
+        assert knowledge.needs_parsers
+        assert not media.is_split
+        media.close()
+    media = open_media(parse(server.url("pcmu")), QUICK)
+    assert media.is_split
+    media.close()
 
 
 def test_udp_plays_as_well(server: RtspServer, inlet: CollectingInlet) -> None:

@@ -11,7 +11,7 @@ from streamer.live.ports import Cause
 from streamer.media.network.address import Address
 from streamer.media.network.connection import Connection
 from streamer.media.network.failure import Failure, failure
-from streamer.media.network.opening import OpenMedia, open_media
+from streamer.media.network.opening import Knowledge, OpenMedia, open_media
 from streamer.media.network.outlet import Outlet
 from streamer.media.network.policy import SourcePolicy
 from streamer.media.network.settings import NetworkSettings
@@ -33,7 +33,9 @@ class Attempt:
         *,
         outlet: Outlet,
         wake: threading.Event,
+        knowledge: Knowledge,
     ) -> None:
+        """`knowledge`: of the source, from attempt to attempt."""
         self.started_at = time.monotonic()
         self.opened_at: float | None = None
         self.first_picture_at: float | None = None
@@ -45,6 +47,7 @@ class Attempt:
         self._policy = policy
         self._outlet = outlet
         self._wake = wake
+        self._knowledge = knowledge
         self._stopping = threading.Event()
         self._done = threading.Event()
         self._lock = threading.Lock()
@@ -114,7 +117,7 @@ class Attempt:
         return failure(Cause.OTHER, self._address, detail=type(error).__name__)
 
     def _read(self) -> None:
-        media = open_media(self._address, self._settings, self._policy)
+        media = open_media(self._address, self._settings, self._policy, knowledge=self._knowledge)
         try:
             with self._lock:
                 self._media = media

@@ -18,10 +18,12 @@ from streamer.live.clock import ArrivalClock
 from streamer.live.ports import Cause
 from streamer.media.demux import packets
 from streamer.media.describe import films, has_decoder, preferred
+from streamer.media.network.access_units import AccessUnits, Arrival
 from streamer.media.network.address import Address
 from streamer.media.network.failure import explain, failure
 from streamer.media.network.lag import Lag
 from streamer.media.network.mending import Mender
+from streamer.media.network.nal_units import READERS
 from streamer.media.network.opening import OpenMedia
 from streamer.media.network.outlet import Outlet
 from streamer.media.network.pace import Pacer
@@ -72,6 +74,7 @@ class Connection:
         self._pacer: Pacer[Packet[Stream]] | None = Pacer(stopping) if self._is_stored() else None
         self._video = self._choose_video()
         self._audio = self._choose_audio()
+        self._units = self._make_units() if media.is_split else None
 
     @property
     def has_seen_video(self) -> bool:
@@ -122,6 +125,11 @@ class Connection:
         streams = [stream for stream in self._container.streams.audio if has_decoder(stream)]
         return streams[0] if streams else None
 
+    def _make_units(self) -> AccessUnits | None:
+        if self._video.codec_context.codec.canonical_name not in READERS:
+            return None
+        return AccessUnits(self._video, on_cut=lambda: self._outlet.mended("access_unit_cut"))
+
     def _make_sound(self) -> Sound | None:
         if self._audio is None:
             return None
@@ -148,67 +156,72 @@ class Connection:
             yield packet
 
     def _arriving(self) -> Iterator[Packet[Stream]]:
-        backlog: list[tuple[Packet[Stream], float]] = []
+        backlog: list[Arrival] = []
         is_beginning = True
-        before = time.monotonic()
-        for packet in self._read():
-            arrived_at = time.monotonic()
-            waited = arrived_at - before
-            self._mend(packet, arrived_at)
-            captured_at = self._place(packet, arrived_at)
+        for arrival in self._read():
+            self._mend(arrival)
+            captured_at = self._place(arrival)
             if is_beginning:
                 # What came while FFmpeg looked into the source comes all at once: the clock learns from the last of it.
-                backlog.append((packet, arrived_at))
-                is_beginning = waited < _BEGUN_SECONDS and len(backlog) < _MOST_BACKLOG
+                backlog.append(arrival)
+                is_beginning = arrival.waited < _BEGUN_SECONDS and len(backlog) < _MOST_BACKLOG
                 yield from () if is_beginning else self._placed(backlog)
             else:
-                self._lag.note(waited, now=arrived_at, age=arrived_at - captured_at)
-                yield packet
-            before = time.monotonic()
+                self._lag.note(arrival.waited, now=arrival.at, age=arrival.at - captured_at)
+                yield arrival.packet
         if is_beginning:
             yield from self._placed(backlog)
 
-    def _placed(self, backlog: list[tuple[Packet[Stream], float]]) -> Iterator[Packet[Stream]]:
-        for packet, arrived_at in backlog:
-            self._place(packet, arrived_at)
-            yield packet
+    def _placed(self, backlog: list[Arrival]) -> Iterator[Packet[Stream]]:
+        for arrival in backlog:
+            self._place(arrival)
+            yield arrival.packet
 
-    def _place(self, packet: Packet[Stream], arrived_at: float) -> float:
-        seconds = float((packet.pts or 0) * packet.time_base)
-        captured_at = self._clock.place(seconds, arrived_at)
+    def _place(self, arrival: Arrival) -> float:
+        seconds = float((arrival.packet.pts or 0) * arrival.packet.time_base)
+        captured_at = self._clock.place(seconds, arrival.at)
         self._offset = captured_at - seconds
         return captured_at
 
     def _ahead(self) -> Iterator[tuple[float, Packet[Stream]]]:
-        for packet in self._read():
-            self._mend(packet, time.monotonic())
-            yield self._decoding_time(packet), packet
+        for arrival in self._read():
+            self._mend(arrival)
+            yield self._decoding_time(arrival.packet), arrival.packet
 
     def _decoding_time(self, packet: Packet[Stream]) -> float:
         return float((packet.dts or 0) * packet.time_base)
 
-    def _mend(self, packet: Packet[Stream], arrived_at: float) -> None:
+    def _mend(self, arrival: Arrival) -> None:
         """Gives the packet times that go on from those before."""
+        packet = arrival.packet
         if self._is_timeless:
-            packet.pts = packet.dts = round(arrived_at / packet.time_base)
+            packet.pts = packet.dts = round(arrival.at / packet.time_base)
             return
         ticks = packet.pts if packet.dts is None else packet.dts
         base = packet.time_base
         stated = None if ticks is None else float(ticks * base)
         duration = float((packet.duration or 0) * base)
-        placed = self._mender.place(packet.stream.index, stated, duration=duration, arrived_at=arrived_at)
+        placed = self._mender.place(packet.stream.index, stated, duration=duration, arrived_at=arrival.at)
         moved = round(placed / base)
         packet.pts = moved if packet.pts is None or ticks is None else packet.pts + moved - ticks
         packet.dts = moved
 
-    def _read(self) -> Iterator[Packet[Stream]]:
+    def _read(self) -> Iterator[Arrival]:
+        """Whole pictures and sound, as they come."""
+        arrivals = self._received()
+        return arrivals if self._units is None else self._units.joined(arrivals)
+
+    def _received(self) -> Iterator[Arrival]:
         """Packets as they come, past those that are damaged."""
         streams: list[Stream] = [self._video] if self._audio is None else [self._video, self._audio]
+        before = time.monotonic()
         for _ in range(_FUTILE_READS):
             try:
                 for packet in packets(self._container, *streams):
+                    now = time.monotonic()
                     if packet.size:
-                        yield packet
+                        yield Arrival(packet, now, now - before)
+                    before = time.monotonic()
             except av.error.InvalidDataError:
                 self._outlet.dropped("undecodable")
             except (av.FFmpegError, OSError) as error:

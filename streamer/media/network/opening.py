@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import av
 from av.container import InputContainer
+from av.stream import Stream
 
 from streamer.errors import FacelaneError
 from streamer.live.ports import Cause
+from streamer.media.describe import has_decoder
 from streamer.media.network.address import Address
 from streamer.media.network.failure import Failure, explain, failure
 from streamer.media.network.http import HttpDoor
@@ -34,24 +37,49 @@ _ANALYZE_SECONDS = 1.0
 # Loss can only be told from reordering by waiting.
 _REORDER_SECONDS = 0.1
 _UDP_BUFFER_BYTES = 4 << 20
+# RTSP says in words what will come; FFmpeg, which would look into it for more, takes parts of pictures for damage.
+_SPLIT = {"fflags": "+noparse", "probesize": "32"}
+# What FFmpeg makes whole of RTP, packet by packet, without the parsers that hold each picture until the next one; H.264
+# and HEVC are joined by `AccessUnits`. All else needs them.
+_PARSERLESS = frozenset(
+    {"h264", "hevc", "mjpeg", "aac", "opus", "pcm_mulaw", "pcm_alaw", "pcm_s16be", "adpcm_g722", "adpcm_g726le"}
+)
 
 
 @dataclass(slots=True)
 class OpenMedia:
-    """An open source, and how to hurry its end. `interrupt` may be called on any thread."""
+    """An open source, and how to hurry its end. `interrupt` may be called on any thread.
+
+    `is_split`: packets of H.264 and HEVC are what RTP carried, parts of pictures.
+    """
 
     container: InputContainer
     interrupt: Callable[[], None]
+    is_split: bool = False
 
     def close(self) -> None:
         self.interrupt()
         self.container.close()
 
 
-def open_media(address: Address, settings: NetworkSettings, policy: SourcePolicy | None = None) -> OpenMedia:
+@dataclass(slots=True)
+class Knowledge:
+    """What was learned of a source by opening it, for the next time. `needs_parsers`: of FFmpeg's, over RTSP."""
+
+    needs_parsers: bool = False
+
+
+def open_media(
+    address: Address,
+    settings: NetworkSettings,
+    policy: SourcePolicy | None = None,
+    *,
+    knowledge: Knowledge | None = None,
+) -> OpenMedia:
     """The demuxer of a live source. Blocks for at most a few times `open_timeout_seconds`.
 
-    `policy` is asked for the address, and for whatever HTTP leads on to. Raises Failure.
+    `policy` is asked for the address, and for whatever HTTP leads on to. `knowledge` is used and added to. Raises
+    Failure.
     """
     # FFmpeg's own lines name addresses with their passwords.
     av.logging.set_level(None)
@@ -61,6 +89,8 @@ def open_media(address: Address, settings: NetworkSettings, policy: SourcePolicy
             return _open_http(address, settings, policy)
         if address.host:
             check_reachable(address, policy)
+        if address.kind == "rtsp":
+            return _open_rtsp(address, settings, knowledge or Knowledge())
         return OpenMedia(_open(address, settings, file=address.url), _nothing)
     except Failure:
         raise
@@ -75,6 +105,34 @@ def open_media(address: Address, settings: NetworkSettings, policy: SourcePolicy
 
 def _is_overdue(started: float, settings: NetworkSettings) -> bool:
     return time.monotonic() - started >= 0.9 * settings.open_timeout_seconds
+
+
+def _open_rtsp(address: Address, settings: NetworkSettings, knowledge: Knowledge) -> OpenMedia:
+    split = None if knowledge.needs_parsers else _open_split(address, settings)
+    if split is not None:
+        if all(_is_parserless(stream) for stream in split.streams if has_decoder(stream)):
+            return OpenMedia(split, _nothing, is_split=True)
+        split.close()
+        knowledge.needs_parsers = True
+    return OpenMedia(_open(address, settings, file=address.url), _nothing)
+
+
+def _open_split(address: Address, settings: NetworkSettings) -> InputContainer | None:
+    """Without parsers; None where FFmpeg took a part of a picture, the first that came, for damage."""
+    started = time.monotonic()
+    try:
+        return _open(address, settings, file=address.url, more=_SPLIT)
+    except av.error.InvalidDataError:
+        if _is_overdue(started, settings):
+            raise
+        return None
+
+
+def _is_parserless(stream: Stream) -> bool:
+    context = stream.codec_context
+    codec = context.codec.canonical_name
+    # AAC that RTP describes nowhere comes in a transport stream, several frames a packet.
+    return codec in _PARSERLESS and (codec != "aac" or bool(context.extradata))
 
 
 def _open_http(address: Address, settings: NetworkSettings, policy: SourcePolicy | None) -> OpenMedia:
@@ -92,12 +150,19 @@ def _open_http(address: Address, settings: NetworkSettings, policy: SourcePolicy
         raise
 
 
-def _open(address: Address, settings: NetworkSettings, *, file: Any, io_open: Any = None) -> InputContainer:
+def _open(
+    address: Address,
+    settings: NetworkSettings,
+    *,
+    file: Any,
+    io_open: Any = None,
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> InputContainer:
     container: InputContainer = av.open(
         file,
         "r",
         format="v4l2" if address.kind == "device" else None,
-        options=options_for(address, settings),
+        options=options_for(address, settings) | dict(more),
         metadata_errors="replace",
         timeout=(settings.open_timeout_seconds, settings.read_timeout_seconds),
         io_open=io_open,

@@ -12,6 +12,7 @@ from streamer.media.network.address import Address, parse
 from streamer.media.network.attempt import Attempt
 from streamer.media.network.backoff import Backoff
 from streamer.media.network.failure import Failure, failure
+from streamer.media.network.opening import Knowledge
 from streamer.media.network.outlet import Outlet
 from streamer.media.network.policy import SourcePolicy
 from streamer.media.network.settings import NetworkSettings
@@ -45,6 +46,7 @@ class NetworkSource:
         self._attempt: Attempt | None = None
         self._outlet: Outlet | None = None
         self._has_sound = False
+        self._knowledge = Knowledge()
         chosen = self._settings
         self._backoff = Backoff(chosen.retry_first_seconds, chosen.retry_max_seconds, jitter=chosen.retry_jitter)
 
@@ -94,7 +96,7 @@ class NetworkSource:
         """On the watching thread, until closed or at an end."""
         while not self._closing.is_set():
             outlet.status(SourceStatus(SourceState.CONNECTING, message=f"connecting to {self._address}"))
-            self._attempt = Attempt(self._address, self._settings, self._policy, outlet=outlet, wake=self._wake)
+            self._attempt = self._next_attempt(outlet)
             self._attempt.start()
             self._watch(self._attempt, outlet)
             if self._closing.is_set():
@@ -103,6 +105,16 @@ class NetworkSource:
                 outlet.status(SourceStatus(SourceState.ENDED, message=f"{self._address} is at its end"))
                 return
             self._rest(self._attempt.failure, outlet)
+
+    def _next_attempt(self, outlet: Outlet) -> Attempt:
+        return Attempt(
+            self._address,
+            self._settings,
+            self._policy,
+            outlet=outlet,
+            wake=self._wake,
+            knowledge=self._knowledge,
+        )
 
     def _watch(self, attempt: Attempt, outlet: Outlet) -> None:
         """Tells what becomes of an attempt, until it ends or the source is closed."""
