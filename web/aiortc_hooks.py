@@ -12,10 +12,24 @@ from functools import partial
 from typing import Any, Protocol
 
 from aiortc import RTCDtlsTransport, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, RTCRtpTransceiver
+from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters
 from aiortc.rtcrtpsender import RTCEncodedFrame
-from aiortc.rtp import RTCP_PSFB_APP, RTCP_PSFB_PLI, RtcpPsfbPacket, RtcpSrPacket, RtpPacket
+from aiortc.rtp import (
+    RTCP_PSFB_APP,
+    RTCP_PSFB_PLI,
+    HeaderExtensions,
+    HeaderExtensionsMap,
+    RtcpPsfbPacket,
+    RtcpSrPacket,
+    RtpPacket,
+    pack_header_extensions,
+    unpack_header_extensions,
+)
 
 RTP_MODULUS = 1 << 32
+PLAYOUT_DELAY = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
+"""An RTP header extension of libwebrtc: the least and the most delay, 12 bits each, in steps of 10 ms."""
+
 _SENDER_REPORT = 200
 _RTCP_KINDS = range(192, 224)  # RFC 5761, section 4
 _SENDER_INFO = struct.Struct("!QL")
@@ -81,6 +95,29 @@ class _SendTap:
             return report
         end = _SENDER_INFO_AT + _SENDER_INFO.size
         return report[:_SENDER_INFO_AT] + _SENDER_INFO.pack(*times) + report[end:]
+
+
+def allow_playout_delay(
+    transceiver: RTCRtpTransceiver, offered: Iterable[RTCRtpHeaderExtensionParameters], *, most_seconds: float
+) -> None:
+    """Tells the receiver with every packet that it may show pictures as they come, and may hold them so long at most;
+    where `offered`, its header extensions, let that be told. Call it between the two descriptions."""
+    extension = next((extension for extension in offered if extension.uri == PLAYOUT_DELAY), None)
+    if extension is not None:
+        transceiver._headerExtensions.append(extension)
+        delays = round(100 * most_seconds).to_bytes(3, "big")
+        _replace(transceiver.sender, "_RTCRtpSender__rtp_header_extensions_map", _OneMore(extension.id, delays))
+
+
+class _OneMore(HeaderExtensionsMap):
+    """aiortc's header extensions, and one that it doesn't know, with the same value in every packet."""
+
+    def __init__(self, number: int, value: bytes) -> None:
+        super().__init__()
+        self._last = (number, value)
+
+    def set(self, values: HeaderExtensions) -> tuple[int, bytes]:
+        return pack_header_extensions([*unpack_header_extensions(*super().set(values)), self._last])
 
 
 class PacketSink(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -62,7 +63,7 @@ class Api:
         return web.Response(body=self._document, content_type="application/json")
 
     async def metrics(self, request: web.Request) -> web.Response:
-        return web.Response(body=self._studio.metrics(), headers={"Content-Type": METRICS_TYPE})
+        return web.Response(body=await asyncio.to_thread(self._studio.metrics), headers={"Content-Type": METRICS_TYPE})
 
     async def alive(self, request: web.Request) -> web.Response:
         """That this answers is all that it says."""

@@ -1,7 +1,7 @@
 """What this room needs of whoever makes the streams, as protocols of its own; and what may go wrong there.
 
 Times named `..._at` are monotonic seconds (`time.monotonic`) of this process. All methods are called on the event loop
-and must return at once, unless they are coroutines.
+and must return at once, unless they are coroutines or say otherwise.
 """
 
 from __future__ import annotations
@@ -104,7 +104,9 @@ class Viewing(Protocol):
         """The next picture; the first is a key frame. Raises EndOfFeed when the stream was removed."""
         ...
 
-    async def sound(self) -> EncodedSound: ...
+    async def sound(self) -> EncodedSound:
+        """The next packet. None is kept before the first call, so that sound begins with what is captured then."""
+        ...
 
     def need_key(self) -> None:
         """The viewer can't go on without a key frame. May be called as often as viewers ask."""
@@ -181,5 +183,5 @@ class Studio(Protocol):
         ...
 
     def metrics(self) -> bytes:
-        """In Prometheus' text format, version 0.0.4."""
+        """In Prometheus' text format, version 0.0.4. Called on a thread of its own, since it takes milliseconds."""
         ...

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from aiortc import RTCDataChannel, RTCRtpSender
 from aiortc.mediastreams import MediaStreamError
-from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpCodecParameters
+from aiortc.rtcrtpparameters import (
+    RTCRtpCodecCapability,
+    RTCRtpCodecParameters,
+    RTCRtpHeaderExtensionParameters,
+)
 from aiortc.sdp import H264Profile, MediaDescription, parse_h264_profile_level_id
 
-from web.aiortc_hooks import feed_sender
+from web.aiortc_hooks import allow_playout_delay, feed_sender
 from web.datachannel import LABEL, PageChannel
 from web.feeds import EndOfFeed, Status, Viewing
 from web.offers import Offer
@@ -17,6 +22,14 @@ from web.packing import PackedPicture, Packer
 from web.peers import Peer
 from web.sender import PICTURE_RATE, SOUND_RATE, CaptureClock, FedTrack, RtpClock
 from web.settings import WebSettings
+
+MOST_HOLD_SECONDS = 0.5
+"""A browser may hold pictures so long to keep them in step with its loudspeakers. While it needs not, it shows them at
+once instead of spacing them evenly, which would cost 30 to 50 ms; libwebrtc takes no higher limit for that."""
+
+SOUND_PAUSE_SECONDS = 1.0
+"""Sound begins so long after the first picture. A browser needs a moment to open its loudspeakers; what it gets
+meanwhile piles up, is late for seconds, and makes it hold the pictures back."""
 
 _CONSTRAINED_BASELINE, _BASELINE = "42e01f", "42001f"
 
@@ -44,7 +57,10 @@ class Viewer(Peer):
         self._clock = CaptureClock()
         self._picture_clock = RtpClock(self._clock, PICTURE_RATE)
         self._sound_clock = RtpClock(self._clock, SOUND_RATE)
+        self._extensions: Sequence[RTCRtpHeaderExtensionParameters] = ()
         self._leaving: PackedPicture | None = None
+        self._shown = asyncio.Event()
+        self._sounds = False
         self._sound_pts = 0
         self._channel: PageChannel | None = None
 
@@ -53,11 +69,15 @@ class Viewer(Peer):
             if media.kind in ("audio", "video"):
                 transceiver = self.connection.addTransceiver(FedTrack(media.kind), direction="sendonly")
                 transceiver.setCodecPreferences(_codecs(media))
+            if media.kind == "video":
+                self._extensions = media.rtp.headerExtensions
         self.connection.on("datachannel", self._open_channel)
 
     def connect(self) -> None:
         for transceiver in self.connection.getTransceivers():
             picture = transceiver.kind == "video"
+            if picture:
+                allow_playout_delay(transceiver, self._extensions, most_seconds=MOST_HOLD_SECONDS)
             feed_sender(
                 transceiver.sender,
                 next_unit=self._next_picture if picture else self._next_sound,
@@ -84,17 +104,20 @@ class Viewer(Peer):
         return self._leaving.payloads, picture.pts
 
     async def _next_sound(self) -> tuple[list[bytes], int]:
+        if not self._sounds:
+            await self._shown.wait()
+            await asyncio.sleep(SOUND_PAUSE_SECONDS)
+            self._sounds = True
         try:
             sound = await self._viewing.sound()
         except EndOfFeed:
             raise self._end() from None
-        if self._clock.epoch is None:
-            self._clock.see(sound.captured_at, sound.pts, SOUND_RATE)
         self._sound_pts = sound.pts
         return [sound.data], sound.pts
 
     def _picture_departed(self, rtp: int) -> None:
         assert self._leaving is not None
+        self._shown.set()
         self._picture_clock.departed(rtp, self._leaving.picture.pts)
         if self._channel is not None:
             self._channel.picture(self._leaving, rtp)

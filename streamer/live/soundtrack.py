@@ -1,4 +1,4 @@
-"""Sound in step with pictures: each packet leaves when the picture of its moment does."""
+"""Sound in step with pictures: each packet leaves a little before the picture of its moment does."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from web.feeds import EncodedSound
 
 SOUND_RATE = 48_000
 """Ticks a second of Opus in RTP (RFC 7587, section 4.1)."""
+
+LEAD_SECONDS = 0.04
+"""Sound leaves so much earlier than its picture: a browser takes that much longer to play it than to show a picture, and
+would hold the picture back for the rest."""
 
 _WINDOW = 15
 # One in so many, at either end, is not to be followed.
@@ -78,7 +82,7 @@ class SoundClock:
 
 
 class Soundtrack:
-    """Holds packets back by `delay` and hands them to `emit`; all on the event loop `loop`."""
+    """Holds packets back by `delay`, less `LEAD_SECONDS`, and hands them to `emit`; all on the event loop `loop`."""
 
     def __init__(
         self, clock: SoundClock, delay: Delay, loop: asyncio.AbstractEventLoop, emit: Callable[[EncodedSound], None]
@@ -105,7 +109,7 @@ class Soundtrack:
     def _release(self) -> None:
         self._timer = None
         while self._held:
-            wait = self._held[0].captured_at + self._delay.seconds - time.monotonic()
+            wait = self._held[0].captured_at + self._delay.seconds - LEAD_SECONDS - time.monotonic()
             if wait > 0:
                 self._timer = self._loop.call_later(wait, self._release)
                 return

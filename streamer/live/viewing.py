@@ -30,6 +30,7 @@ class Viewer:
         self._sounds: Ring[EncodedSound] = Ring()
         self._picture_came, self._sound_came = asyncio.Event(), asyncio.Event()
         self._asked = False
+        self._listens = False
         self._ended = False
 
     def __len__(self) -> int:
@@ -60,6 +61,7 @@ class Viewer:
             await self._picture_came.wait()
 
     async def sound(self) -> EncodedSound:
+        self._listens = True
         while True:
             self._sounds.shed(time.monotonic())
             sound = self._sounds.take()
@@ -101,6 +103,9 @@ class Viewer:
         self._picture_came.set()
 
     def hear(self, sound: EncodedSound, now: float) -> None:
+        # Whoever has not asked for sound yet would get what waited all at once, and play it late from then on.
+        if not self._listens:
+            return
         self._sounds.shed(now)
         self._sounds.add(sound, now)
         self._sound_came.set()

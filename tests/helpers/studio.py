@@ -114,6 +114,7 @@ class DemoViewing:
         self._sounds: deque[EncodedSound] = deque(maxlen=10)
         self._news = asyncio.Event()
         self._starving = True
+        self._listens = False
         self.asked_for_key = 0
         self.glass: list[float] = []
         self.closed = False
@@ -134,8 +135,9 @@ class DemoViewing:
         self._tell()
 
     def offer_sound(self, sound: EncodedSound) -> None:
-        self._sounds.append(sound)
-        self._tell()
+        if self._listens:
+            self._sounds.append(sound)
+            self._tell()
 
     async def picture(self) -> EncodedPicture:
         while not self._pictures:
@@ -143,6 +145,7 @@ class DemoViewing:
         return self._pictures.popleft()
 
     async def sound(self) -> EncodedSound:
+        self._listens = True
         while not self._sounds:
             await self._wait()
         return self._sounds.popleft()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -127,6 +128,21 @@ def test_metrics_are_what_prometheus_takes() -> None:
     answer = ask("GET", "/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert b"facelane_streams 1\n" in answer.body
+
+
+def test_metrics_are_made_off_the_event_loop() -> None:
+    async def steps(served: Served) -> int:
+        threads: list[int] = []
+
+        def metrics() -> bytes:
+            threads.append(threading.get_ident())
+            return b""
+
+        served.studio.metrics = metrics  # type: ignore[method-assign]
+        assert (await served.ask("GET", "/metrics")).status == 200
+        return threads.count(threading.get_ident())
+
+    assert run(steps) == 0
 
 
 def test_a_fault_of_its_own_is_told_without_its_inner_parts(caplog: pytest.LogCaptureFixture) -> None:

@@ -11,13 +11,23 @@ from itertools import pairwise
 
 import pytest
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
-from aiortc.rtp import RtcpSenderInfo, RtcpSrPacket, RtpPacket
+from aiortc.rtp import (
+    HeaderExtensions,
+    HeaderExtensionsMap,
+    RtcpSenderInfo,
+    RtcpSrPacket,
+    RtpPacket,
+    unpack_header_extensions,
+)
 
 from tests.helpers.rtc import until
 from web.aiortc_hooks import (
+    PLAYOUT_DELAY,
     RTP_MODULUS,
     _replace,
+    allow_playout_delay,
     ask_for_key,
     feed_sender,
     limit_gathering,
@@ -41,6 +51,18 @@ class Sink:
         self.reports.append((ntp, rtp))
 
 
+class Extensions(HeaderExtensionsMap):
+    """What a receiver reads header extensions by; it keeps them as they came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[dict[int, bytes]] = []
+
+    def get(self, extension_profile: int, extension_value: bytes) -> HeaderExtensions:
+        self.seen.append(dict(unpack_header_extensions(extension_profile, extension_value)))
+        return super().get(extension_profile, extension_value)
+
+
 class Pair:
     """A sender that is fed and a receiver that is tapped, connected to each other."""
 
@@ -51,7 +73,8 @@ class Pair:
         self.departed: list[int] = []
         self.keys = 0
         self.sent = 0
-        self.addresses = ""
+        self.answer = ""
+        self.extensions = Extensions()
 
     async def __aenter__(self) -> Pair:
         self.receiving.addTransceiver("video", direction="recvonly")
@@ -59,6 +82,8 @@ class Pair:
         sender = self.sending.addTransceiver(FedTrack("video"), direction="sendonly").sender
         await self.sending.setRemoteDescription(self._described(self.receiving))
         limit_gathering(self.sending, seconds=0.5, loopback=True)
+        offered = [RTCRtpHeaderExtensionParameters(id=7, uri=PLAYOUT_DELAY)]
+        allow_playout_delay(self.sending.getTransceivers()[0], offered, most_seconds=0.5)
         feed_sender(
             sender,
             next_unit=self._next,
@@ -67,7 +92,8 @@ class Pair:
             need_key=self._need_key,
         )
         await self.sending.setLocalDescription(await self.sending.createAnswer())
-        self.addresses = self.sending.localDescription.sdp
+        self.answer = self.sending.localDescription.sdp
+        transports(self.receiving)[0]._rtp_header_extensions_map = self.extensions
         tap_receiver(self.receiving.getReceivers()[0], self.sink, least_bitrate=3_000_000)
         await self.receiving.setRemoteDescription(self._described(self.sending))
         return self
@@ -118,6 +144,18 @@ def test_sender_reports_tell_the_times_that_they_are_given() -> None:
     run(work)
 
 
+def test_every_packet_tells_how_long_pictures_may_be_held() -> None:
+    async def work(pair: Pair) -> None:
+        await until(lambda: len(pair.sink.packets) >= 10)
+        assert f"a=extmap:7 {PLAYOUT_DELAY}\r\n" in pair.answer
+        assert {found[7] for found in pair.extensions.seen} == {
+            bytes([0, 0, 50])
+        }  # of 12 bits each: 0, and 50 of 10 ms
+        assert {len(found) for found in pair.extensions.seen} == {3}, "those that aiortc knows are there as before"
+
+    run(work)
+
+
 def test_wishes_for_key_frames_go_both_ways() -> None:
     async def work(pair: Pair) -> None:
         await until(lambda: bool(pair.sink.packets))
@@ -137,7 +175,7 @@ def test_life_is_seen_while_reports_come() -> None:
 
 def test_loopback_is_among_the_addresses_where_it_is_asked_for() -> None:
     async def work(pair: Pair) -> None:
-        assert " 127.0.0.1 " in pair.addresses
+        assert " 127.0.0.1 " in pair.answer
 
     run(work)
 

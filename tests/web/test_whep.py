@@ -77,6 +77,18 @@ def test_sender_reports_bring_sound_and_picture_together() -> None:
     run(work())
 
 
+def test_sound_begins_when_pictures_have_begun() -> None:
+    """What a browser gets before its loudspeakers are open piles up there."""
+
+    async def work() -> None:
+        studio = DemoStudio("demo")
+        async with serving(studio) as url, WhepClient(f"{url}/whep/demo") as viewer:
+            await until(lambda: bool(viewer.sounds))
+            assert len(viewer.pictures) > 10
+
+    run(work())
+
+
 def test_the_page_is_told_of_pictures_and_chooses_what_it_sees() -> None:
     async def work() -> None:
         studio = DemoStudio("demo")
