@@ -10,9 +10,10 @@ Signature = tuple[int, ...]
 """The types of a picture's NAL units, in order."""
 
 _MARGIN_BYTES = 16
+# The last part of a NAL unit that was split evenly may be smaller too, but never by so much.
+_REST = 0.75
 _LEAST_PICTURES = 25.0
 _LEAST_ALIKE = 3
-_LEAST_FILLED = 2
 _MOST_SIGNATURES = 64
 MOST_NALS = 64
 
@@ -37,9 +38,8 @@ class Endings:
         if payload.continues and not is_first:
             if self._is_ended:
                 self.doubt()
-            # Parts of equal size are never that small.
-            elif payload.load < self._largest / 2:
-                self._filled += 1
+            elif payload.load < _REST * self._largest:
+                self._fills = True
         self._last = payload.load
         self._largest = max(self._largest, payload.load)
 
@@ -47,7 +47,7 @@ class Endings:
         """Whether nothing more will come of the picture that has come to this."""
         return (
             self._pictures >= self._need
-            and self._filled >= _LEAST_FILLED
+            and self._fills
             and len(signature) < MOST_NALS
             and self._is_ended
             and self._seen.get(signature, 0) >= _LEAST_ALIKE
@@ -80,4 +80,4 @@ class Endings:
     def _forget(self) -> None:
         self._seen: dict[Signature, int] = {}
         self._pictures = 0
-        self._filled = 0
+        self._fills = False
