@@ -79,7 +79,7 @@ class PictureReceiver:
 
     def _decoded(self, frame: av.VideoFrame, picture: CodedPicture) -> None:
         if not self._closed:
-            media_seconds = self._clock.pictures.seconds(picture.timestamp, picture.arrived_at)
+            media_seconds = self._clock.picture_seconds(picture.timestamp, picture.arrived_at)
             self._publishing.picture(frame, media_seconds=media_seconds, arrived_at=picture.arrived_at)
 
     def _undecodable(self) -> None:
@@ -120,7 +120,7 @@ class SoundReceiver:
         samples = opus_samples(arrival.payload)
         if samples:
             at = arrival.arrived_at
-            media_seconds = self._clock.sound.seconds(arrival.packet.timestamp, at)
+            media_seconds = self._clock.sound_seconds(arrival.packet.timestamp, at)
             self._publishing.sound(arrival.payload, samples=samples, media_seconds=media_seconds, arrived_at=at)
 
 

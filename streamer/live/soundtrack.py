@@ -14,8 +14,8 @@ SOUND_RATE = 48_000
 """Ticks a second of Opus in RTP (RFC 7587, section 4.1)."""
 
 LEAD_SECONDS = 0.04
-"""Sound leaves so much earlier than its picture: a browser takes that much longer to play it than to show a picture, and
-would hold the picture back for the rest."""
+"""Sound leaves so much earlier than its picture: a browser takes that much longer to play sound than to show pictures,
+and would hold these back for the rest."""
 
 _WINDOW = 15
 # One in so many, at either end, is not to be followed.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 import av
@@ -114,20 +116,85 @@ def test_what_a_loss_tore_is_left_out_and_the_next_is_marked() -> None:
     assert [(picture.data, picture.broken) for picture in pictures] == [(b"next", True)]
 
 
-def test_sound_follows_pictures_by_the_publishers_reports() -> None:
-    """Sound came 300 ms late against what its publisher captured together with a picture."""
+PICTURES_BEGIN, SOUND_BEGINS = NTP - 5000, 77
+"""RTP timestamps of the moment 0 of a publisher's clock."""
+
+
+def play(
+    clock: PublisherClock,
+    seconds: Iterable[float],
+    *,
+    sound_late: Callable[[float], float] = lambda _: 0.0,
+    picture_late: Callable[[float], float] = lambda _: 0.0,
+    report_off: Callable[[float], float] | None = lambda _: 0.0,
+) -> list[tuple[float, float]]:
+    """A publisher at these moments of its clock, 20 ms apart: when, and how far sound is from the picture that was
+    captured with it. `..._late`: by how much more than 10.0 s, by the moment; `report_off`: of sound, each second."""
+    found = []
+    for at in seconds:
+        picture = clock.picture_seconds(round(PICTURES_BEGIN + 90000 * at) % NTP, 10.0 + at + picture_late(at))
+        sound = clock.sound_seconds(round(SOUND_BEGINS + 48000 * at) % NTP, 10.0 + at + sound_late(at))
+        found.append((at, sound - picture))
+        if report_off is not None and round(at * 50) % 50 == 25:
+            clock.picture_report(round((5000 + at) * NTP), round(PICTURES_BEGIN + 90000 * at) % NTP)
+            clock.sound_report(round((5000 + at + report_off(at)) * NTP), round(SOUND_BEGINS + 48000 * at) % NTP)
+    return found
+
+
+def moments(begin: float, end: float) -> list[float]:
+    return [number / 50 for number in range(round(50 * begin), round(50 * end))]
+
+
+def test_sound_follows_pictures_by_the_publishers_reports_when_they_agree() -> None:
+    """Sound comes 300 ms late against what its publisher captured together with a picture."""
     clock = PublisherClock()
-    pictures = [clock.pictures.seconds((1000 + 3600 * n) % NTP, 10.0 + 0.04 * n) for n in range(50)]
-    sounds = [clock.sound.seconds(77 + 960 * n, 10.3 + 0.02 * n) for n in range(50)]
-    assert sounds[0] == 10.3
-    clock.picture_report(5000 * NTP, 1000)
-    clock.sound_report(5001 * NTP, 77 + 48000)
-    sounds += [clock.sound.seconds(77 + 960 * n, 10.3 + 0.02 * n) for n in range(50, 100)]
-    pictures += [clock.pictures.seconds((1000 + 3600 * n) % NTP, 10.0 + 0.04 * n) for n in range(50, 60)]
-    assert sounds[50] == pytest.approx(11.0)
-    assert all(after - before == pytest.approx(0.04) for before, after in pairwise(pictures))
-    clock.sound_report(5002 * NTP, 77 + 96000 + 96)  # 2 ms off: not worth a seam
-    assert clock.sound.seconds(77 + 960 * 100, 12.3) == pytest.approx(12.0)
+    found = play(clock, moments(0, 10), sound_late=lambda _: 0.3)
+    assert {round(off, 3) for at, off in found if at < 1.5} == {0.3}
+    assert {round(off, 3) for at, off in found if at > 3} == {0.0}
+    # 2 ms off: not worth a seam.
+    found = play(clock, moments(10, 20), sound_late=lambda _: 0.3, report_off=lambda _: 0.002)
+    assert {round(off, 3) for _, off in found} == {0.0}
+
+
+@pytest.mark.parametrize("wander", [0.8, -0.8])
+def test_a_publisher_whose_first_reports_wander_is_in_step_nevertheless(wander: float) -> None:
+    """It begins with what it held while it connected, and reports when it sent rather than when it captured."""
+
+    def held(at: float) -> float:
+        return max(0.0, 0.8 - 2 * at)
+
+    def reported(at: float) -> float:
+        return wander * max(0.0, 1 - at / 8) + 0.005 * math.sin(7 * at)
+
+    for late in ({"picture_late": held}, {"sound_late": held}, {"picture_late": held, "sound_late": held}):
+        found = play(PublisherClock(), moments(0, 30), report_off=reported, **late)
+        assert max(abs(off) for at, off in found if at > 0.5) <= 0.04
+        moves = sum(before != pytest.approx(after, abs=0.001) for (_, before), (_, after) in pairwise(found[25:]))
+        assert moves <= 4
+
+
+def test_without_reports_sound_and_pictures_are_as_they_come() -> None:
+    found = play(PublisherClock(), moments(0, 5), sound_late=lambda at: 0.1 * (at < 1), report_off=None)
+    assert max(abs(off) for at, off in found if at > 1) <= 0.03
+
+
+def test_pictures_never_move_whatever_is_reported() -> None:
+    clock = PublisherClock()
+    seconds = []
+    for at in moments(0, 20):
+        seconds.append(clock.picture_seconds(round(90000 * at), 10.0 + at))
+        play(clock, [at], report_off=lambda at: math.sin(at))
+    assert all(after - before == pytest.approx(0.02) for before, after in pairwise(seconds[1:]))
+
+
+def test_a_stream_that_begins_anew_is_put_in_step_anew() -> None:
+    clock = PublisherClock()
+    play(clock, moments(0, 10), sound_late=lambda _: 0.3)
+    # Its timestamps jump while it goes on sending.
+    again = play(clock, moments(1000, 1010), sound_late=lambda _: -989.9, picture_late=lambda _: -990.0)
+    assert (clock.pictures.begins, clock.sound.begins) == (2, 2)
+    assert {round(off, 3) for at, off in again if at < 1001} == {0.1}
+    assert {round(off, 3) for at, off in again if at > 1003} == {0.0}
 
 
 def test_timestamps_wrap_and_begin_anew() -> None:
