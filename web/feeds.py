@@ -142,6 +142,10 @@ class Publishing(Protocol):
         """Something that came from the publisher could not be used; `what` is one of a few fixed words."""
         ...
 
+    async def ended(self) -> str:
+        """Returns when nothing more is taken, with why, in one line: the stream was removed."""
+        ...
+
     def close(self) -> None:
         """The publisher is gone; may be called twice."""
         ...

@@ -10,18 +10,22 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import pairwise
 
 from aiortc import RTCIceCandidate
 from aiortc.sdp import MediaDescription, SessionDescription, candidate_from_sdp
 
 from web.refusal import Refusal
 
-MAX_LINES = 2000
+MAX_LINES = 600
 MAX_MEDIA = 8
 MAX_CANDIDATES = 64
+MAX_CODEC_LINES = 128
+"""Of each kind, in one media section. aiortc compares each feedback line with each codec, on the event loop."""
 
 _LINE = re.compile(r"[a-z]=.*")
 _KINDS = {"audio", "video", "application"}
+_CODEC_LINES = ("a=rtpmap:", "a=fmtp:", "a=rtcp-fb:")
 # What aiortc's parser raises on descriptions that it doesn't expect.
 _PARSE_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, StopIteration, TypeError, ValueError)
 
@@ -57,6 +61,8 @@ def parse_offer(text: str) -> Offer:
         raise Refusal(HTTPStatus.BAD_REQUEST, 'the body is no session description: begin it with "v=0"')
     if sum(line.startswith("m=") for line in lines) > MAX_MEDIA:
         raise Refusal(HTTPStatus.BAD_REQUEST, f"the offer has more than {MAX_MEDIA} media sections: offer fewer")
+    for section in _sections(lines):
+        _check_codec_lines(section)
     kept = [line for line in lines if not line.startswith(("a=candidate:", "a=end-of-candidates"))]
     sdp = "\r\n".join(kept) + "\r\n"
     media = tuple(_parse(sdp).media)
@@ -105,6 +111,23 @@ def _lines(text: str) -> list[str]:
     if not all(_LINE.fullmatch(line) for line in lines if line):
         raise Refusal(HTTPStatus.BAD_REQUEST, "the body is malformed: every line of it is a letter, = and a value")
     return [line for line in lines if line]
+
+
+def _sections(lines: Sequence[str]) -> list[Sequence[str]]:
+    """The lines of each media section, beginning with its "m="."""
+    begins = [index for index, line in enumerate(lines) if line.startswith("m=")]
+    return [lines[begin:end] for begin, end in pairwise([*begins, len(lines)])]
+
+
+def _check_codec_lines(section: Sequence[str]) -> None:
+    counts = {kind: sum(line.startswith(kind) for line in section) for kind in _CODEC_LINES}
+    if max(counts.values()) > MAX_CODEC_LINES:
+        detail = f"a media section has more than {MAX_CODEC_LINES} lines of codecs: offer fewer"
+        raise Refusal(HTTPStatus.BAD_REQUEST, detail)
+    listed = section[0].split()[3:]
+    described = [line.split()[0] for line in section if line.startswith("a=rtpmap:")]
+    if len(set(listed)) < len(listed) or len(set(described)) < len(described):
+        raise Refusal(HTTPStatus.BAD_REQUEST, "a payload type means two codecs: give each a number of its own")
 
 
 def _parse(sdp: str) -> SessionDescription:

@@ -23,7 +23,8 @@ class WebSettings:
 
     `stun`, `turn`: addresses (`stun:...`, `turn:...`) of servers that help through networks, empty for none;
     `turn_user`, `turn_password`. `gather_seconds`: the longest that finding addresses of one's own may take.
-    `idle_seconds`: a peer that has been silent so long is gone. `max_body_bytes`: of a request. Raises ValueError where
+    `idle_seconds`: a peer that has been silent so long is gone. `max_body_bytes`: of a request.
+    `max_sessions`: of publishers and viewers, all streams together. Raises ValueError where
     a value makes no sense.
     """
 
@@ -39,6 +40,7 @@ class WebSettings:
     gather_seconds: float = 2.0
     idle_seconds: float = 10.0
     max_body_bytes: int = 65536
+    max_sessions: int = 256
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -48,3 +50,5 @@ class WebSettings:
                 raise ValueError(f"{name} is more than 0, not {getattr(self, name)}")
         if self.max_body_bytes < 1024:
             raise ValueError(f"max_body_bytes is at least 1024, not {self.max_body_bytes}")
+        if self.max_sessions < 1:
+            raise ValueError(f"max_sessions is at least 1, not {self.max_sessions}")

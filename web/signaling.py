@@ -13,7 +13,7 @@ from typing import Literal
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
-from web.feeds import FeedError, Studio
+from web.feeds import FeedError, FullError, Studio
 from web.ice import links
 from web.offers import check_publisher, check_viewer, parse_fragment, parse_offer
 from web.packing import Packer
@@ -93,10 +93,11 @@ class Signaling:
 
     async def _begin(self, protocol: Protocol, request: web.Request) -> web.Response:
         """RFC 9725, section 4.2."""
-        offer = parse_offer(await _body(request, SDP, accept="Accept-Post"))
         name = request.match_info["name"]
-        if self._closed:
-            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "the server is ending: try again soon", {"Retry-After": "5"})
+        self._check_room()
+        if protocol == "whep":
+            self._studio.status(name)
+        offer = parse_offer(await _body(request, SDP, accept="Accept-Post"))
         if protocol == "whip":
             check_publisher(offer)
             peer: Peer = self._publisher(name)
@@ -113,6 +114,12 @@ class Signaling:
         headers["Accept-Patch"] = FRAGMENT
         headers.extend(("Link", link) for link in self._links)
         return web.Response(status=HTTPStatus.CREATED, body=answer.encode(), content_type=SDP, headers=headers)
+
+    def _check_room(self) -> None:
+        if self._closed:
+            raise FullError("the server is ending: try again soon")
+        if len(self._peers) >= self._settings.max_sessions:
+            raise FullError("there are as many publishers and viewers as this server takes: try again later")
 
     def _publisher(self, name: str) -> Publisher:
         publishing = self._studio.publish(name)

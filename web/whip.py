@@ -50,6 +50,7 @@ class Publisher(Peer):
             transceiver.setCodecPreferences(_codecs(kind))
 
     def connect(self) -> None:
+        self.spawn(self._end_with_the_stream(), "ending")
         clock = PublisherClock()
         for transceiver in self.connection.getTransceivers():
             if transceiver.kind == "video":
@@ -70,6 +71,9 @@ class Publisher(Peer):
         if self._pictures is not None:
             self._pictures.close()
         self._publishing.close()
+
+    async def _end_with_the_stream(self) -> None:
+        self.close(await self._publishing.ended())
 
 
 def with_start_bitrate(answer: str) -> str:

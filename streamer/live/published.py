@@ -44,6 +44,7 @@ class Publication:
     def __init__(self, source: PublishedSource) -> None:
         self._source = source
         self._clock = ArrivalClock()
+        self._over = asyncio.Event()
 
     def picture(self, picture: av.VideoFrame, *, media_seconds: float, arrived_at: float) -> None:
         """The picture's size may change from one to the next."""
@@ -56,6 +57,14 @@ class Publication:
 
     def lost(self, what: str, count: int = 1) -> None:
         self._source.lose(what, count, by=self)
+
+    async def ended(self) -> str:
+        await self._over.wait()
+        return "the stream was removed"
+
+    def end(self) -> None:
+        """Nothing more is taken."""
+        self._over.set()
 
     def close(self) -> None:
         self._source.leave(self)
@@ -138,8 +147,10 @@ class PublishedSource:
         self._on_left()
 
     async def aclose(self) -> None:
-        """Ends it; a publisher who is still there is heard no more."""
-        self._publication = None
+        """Ends it; a publisher who is still there is told, and heard no more."""
+        publication, self._publication = self._publication, None
+        if publication is not None:
+            publication.end()
         with self._changed:
             self._closed = True
             self._changed.notify()

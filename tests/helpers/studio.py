@@ -198,6 +198,11 @@ class DemoPublishing:
     def lost(self, what: str, count: int = 1) -> None:
         self.losses[what] = self.losses.get(what, 0) + count
 
+    async def ended(self) -> str:
+        while not self._stream.ended:
+            await asyncio.sleep(0.05)
+        return "the stream was removed"
+
     def close(self) -> None:
         self.closed = True
         if self._stream.publishing is self:
