@@ -151,7 +151,8 @@ def numbered(number: int, *, height: int, width: int, grain: int = 0) -> npt.NDA
     """The yuv420p picture (3 / 2 height, width): its number as sixteen blocks across the top, most significant first,
     and the same inverted below them; a bar that moves; white in the middle where it flashes."""
     luma = np.full((height, width), 90, np.uint8)
-    luma += np.random.default_rng(0).integers(0, grain + 1, luma.shape, np.uint8)
+    if grain:
+        luma += np.random.default_rng(0).integers(0, grain + 1, luma.shape, np.uint8)
     bits = [(number >> (BITS - 1 - bit)) & 1 for bit in range(BITS)]
     edges = [round(width * bit / BITS) for bit in range(BITS + 1)]
     half, full = round(height * _ROWS / 2), round(height * _ROWS)
