@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from threading import Condition, Thread
 
-from streamer.errors import FacelaneError
+from streamer.errors import FacelaneError, ProcessingError
 from streamer.frame import Frame
 from streamer.live.facts import PictureFacts
 from streamer.live.meter import StreamMeter
@@ -119,13 +119,25 @@ class Recording:
         try:
             while (item := self._next()) is not None:
                 self._write(item)
-        except FacelaneError as error:
-            self.failure = error
+        except Exception as error:
+            self._fail(error)
+        finally:
+            self._finish()
+
+    def _finish(self) -> None:
         try:
             self._writer.finish()
-        except FacelaneError as error:
-            self.failure = self.failure or error
+        except Exception as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """The first failure is the one that is told."""
+        if not isinstance(error, FacelaneError):
+            logger.error("writing the film failed in a way that nobody foresaw", exc_info=error)
+            error = ProcessingError(f"the film could not be written: {type(error).__name__}: {error}".splitlines()[0])
+        elif self.failure is not None:
             logger.debug("the film's end could not be written: %s", error)
+        self.failure = self.failure or error
 
     def _next(self) -> Frame | SoundPacket | None:
         with self._changed:
