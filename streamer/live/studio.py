@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Protocol
 
 from streamer.errors import FacelaneError
@@ -12,6 +13,7 @@ from streamer.live.broadcast import Broadcast
 from streamer.live.channel import Channel, Kind
 from streamer.live.conductor import Conductor
 from streamer.live.enhancer import Enhancer, MakeWay
+from streamer.live.lookups import Lookups
 from streamer.live.names import check_name
 from streamer.live.ports import LiveSource
 from streamer.live.published import PublishedSource
@@ -31,6 +33,8 @@ from web.feeds import (
 )
 
 logger = logging.getLogger(__name__)
+
+MOST_LOOKUPS = 4
 
 
 class OpenSource(Protocol):
@@ -69,6 +73,7 @@ class LiveStudio:
         self._channels: dict[str, Channel] = {}
         self._ending: dict[str, asyncio.Task[None]] = {}
         self._leaving: dict[str, asyncio.Task[None]] = {}
+        self._lookups = Lookups(most=MOST_LOOKUPS)
         self._closed = False
         conductor.start()
 
@@ -84,7 +89,7 @@ class LiveStudio:
     async def add(self, name: str, source: str) -> Status:
         """A stream as the API asks for it. Raises BadRequestError, NameTakenError, SourceRefusedError, FullError."""
         self._check_room(check_name(name))
-        opened = await asyncio.to_thread(self._open, source, trusted=False)
+        opened = await self._lookups.run(partial(self._open, source, trusted=False))
         self._check_room(name)
         return self._begin(name, opened, "network").tell()
 

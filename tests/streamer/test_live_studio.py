@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -13,9 +14,10 @@ import pytest
 
 from streamer.errors import UsageError
 from streamer.live.conductor import Conductor
+from streamer.live.lookups import Lookups
 from streamer.live.ports import LiveSource
 from streamer.live.settings import LiveSettings
-from streamer.live.studio import LiveStudio
+from streamer.live.studio import MOST_LOOKUPS, LiveStudio
 from streamer.media.network.policy import SourceDeniedError
 from streamer.metrics import LiveMetrics
 from tests.helpers.living import CostlyWay, PlayedSource, Watcher, numbered_frames, until
@@ -33,11 +35,14 @@ from web.feeds import (
 )
 
 FRAMES = numbered_frames(100)
+ANSWERS = threading.Event()
 
 
 def open_source(address: str, *, trusted: bool) -> LiveSource:
     if not address.startswith("rtsp:"):
         raise UsageError("a source is an address such as rtsp://camera/stream")
+    if "slow" in address:  # a name server that doesn't answer
+        ANSWERS.wait(60)
     if "10.0.0.1" in address and not trusted:
         raise SourceDeniedError("10.0.0.1 is in a private network")
     return PlayedSource(FRAMES)
@@ -290,5 +295,51 @@ def test_who_cannot_prepare_says_so() -> None:
         await until(lambda: studio.not_ready() == ["the networks could not be prepared: no memory"])
         await studio.aclose()
         await studio.aclose()
+
+    run(main())
+
+
+def test_names_that_nobody_resolves_hold_up_nobody_else() -> None:
+    """Not even the end."""
+
+    async def main() -> None:
+        ANSWERS.clear()
+        async with opened(max_streams=50) as studio:
+            studio.add_trusted("door", "rtsp://camera/1")
+            many = 40  # more than the loop's own threads
+            adding = [asyncio.ensure_future(studio.add(f"n{number}", "rtsp://slow")) for number in range(many)]
+            await until(lambda: sum(each.done() for each in adding) == many - MOST_LOOKUPS)
+            assert {type(each.exception()) for each in adding if each.done()} == {FullError}
+            await studio.remove("door")
+            await studio.aclose()
+            assert sum(not each.done() for each in adding) == MOST_LOOKUPS
+            ANSWERS.set()
+            told = await asyncio.gather(*adding, return_exceptions=True)
+            assert {type(each) for each in told} == {FullError}
+
+    try:
+        run(main())
+    finally:
+        ANSWERS.set()
+
+
+def test_a_look_up_that_its_caller_gave_up_makes_room_when_it_is_through() -> None:
+    async def main() -> None:
+        lookups, answers = Lookups(most=1), threading.Event()
+        waiting = asyncio.ensure_future(lookups.run(answers.wait))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        with pytest.raises(FullError):
+            await lookups.run(bool)
+        answers.set()
+        async with asyncio.timeout(10):
+            while True:
+                try:
+                    assert await lookups.run(lambda: 7) == 7
+                    break
+                except FullError:
+                    await asyncio.sleep(0.01)
 
     run(main())
