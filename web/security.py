@@ -14,6 +14,7 @@ from aiohttp.typedefs import Handler
 from yarl import URL
 
 from web.auth import Door, Patience, bearer, check_token
+from web.cors import Sharing
 from web.pages import login_page
 from web.problems import error, problem
 from web.settings import WebSettings
@@ -69,17 +70,24 @@ def check_exposure(settings: WebSettings) -> None:
 class Guard:
     """Middleware that turns away who calls the server by a foreign name, from a foreign page, or without the token."""
 
-    def __init__(self, settings: WebSettings, door: Door) -> None:
+    def __init__(self, settings: WebSettings, door: Door, sharing: Sharing) -> None:
         self._names = own_names(settings)
         self._door = door
+        self._sharing = sharing
         self._patience = Patience()
         self._max_body_bytes = settings.max_body_bytes
 
     @web.middleware
     async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         check_host(request, self._names)
-        check_site(request)
-        if not _is_open(request) and not self._door.knows(request):
+        if self._sharing.includes(request):
+            if (told := self._sharing.preflight(request)) is not None:
+                return told
+            is_known = self._door.knows_bearer(request)
+        else:
+            check_site(request)
+            is_known = _is_open(request) or self._door.knows(request)
+        if not is_known:
             return await self._refuse(request)
         await self._read_body(request)
         return await handler(request)

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from web.api import Api
 from web.auth import Door
+from web.cors import Sharing
 from web.events import Events
 from web.feeds import FeedError, Studio
 from web.login import Login
@@ -93,10 +94,12 @@ class Server:
 
     def _make_app(self, studio: Studio) -> web.Application:
         door = Door(self._settings.token)
-        guard = Guard(self._settings, door)
+        sharing = Sharing(self._settings)
+        guard = Guard(self._settings, door, sharing)
         app = web.Application(client_max_size=self._settings.max_body_bytes, middlewares=[tell_problems, guard.admit])
         for part in (Pages(), Login(door, guard), Api(studio), self._events, self._signaling):
             app.add_routes(part.routes())
+        app.on_response_prepare.append(sharing.add_headers)
         app.on_response_prepare.append(add_headers)
         app.on_shutdown.append(self._end_sessions)
         return app

@@ -57,9 +57,11 @@ def running_chromium(*flags: str) -> Iterator[Browser]:
 class Served:
     """A server over a studio on a thread of its own; `run` lets a coroutine run there."""
 
-    def __init__(self, make_studio: Callable[[], DemoStudio], *, port: int = 0, token: str = "") -> None:
+    def __init__(
+        self, make_studio: Callable[[], DemoStudio], *, port: int = 0, token: str = "", cors_origins: str = ""
+    ) -> None:
         self._make_studio = make_studio
-        self._settings = WebSettings(port=port, token=token, host_names=FAR_NAME)
+        self._settings = WebSettings(port=port, token=token, host_names=FAR_NAME, cors_origins=cors_origins)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="served")
         self._opened: Future[None] = Future()
         self._loop: asyncio.AbstractEventLoop

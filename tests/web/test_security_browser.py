@@ -93,3 +93,66 @@ def test_a_page_of_another_origin_gets_nothing(browser: Browser, tmp_path: Path)
                 ATTACKS, "refused"
             )
         assert set(served.studio.named) == {"demo"}
+
+
+PLAYER = """async ({url, token}) => {
+    const connection = new RTCPeerConnection();
+    connection.addTransceiver("video", {direction: "recvonly"});
+    const video = document.body.appendChild(document.createElement("video"));
+    video.muted = true;
+    connection.ontrack = event => {
+        video.srcObject = new MediaStream([event.track]);
+        video.play();
+    };
+    await connection.setLocalDescription();
+    const authorization = token ? {Authorization: `Bearer ${token}`} : {};
+    const ask = (address, method, headers, body) =>
+        fetch(address, {method, body, headers: {...authorization, ...headers}});
+    const offer = connection.localDescription.sdp;
+    const answer = await ask(url + "/whep/demo", "POST", {"Content-Type": "application/sdp"}, offer);
+    if (answer.status !== 201)
+        return {posted: answer.status, challenge: answer.headers.get("WWW-Authenticate")};
+    await connection.setRemoteDescription({type: "answer", sdp: await answer.text()});
+    const session = new URL(answer.headers.get("Location"), url), tag = answer.headers.get("ETag");
+    const ufrag = offer.match(/a=ice-ufrag:.*/)[0];
+    const fragment = {"Content-Type": "application/trickle-ice-sdpfrag", "If-Match": tag};
+    const trickled = await ask(session, "PATCH", fragment, ufrag + "\\r\\n");
+    await new Promise(done => video.requestVideoFrameCallback(() => video.requestVideoFrameCallback(done)));
+    const width = video.videoWidth, ended = await ask(session, "DELETE", {});
+    connection.close();
+    const patch = answer.headers.get("Accept-Patch");
+    return {posted: 201, patch, trickled: trickled.status, width, ended: ended.status};
+}"""
+PLAYED = {"posted": 201, "patch": "application/trickle-ice-sdpfrag", "trickled": 204, "width": 640, "ended": 200}
+
+
+def test_a_page_of_an_origin_that_is_let_in_plays_by_the_token_alone(browser: Browser, tmp_path: Path) -> None:
+    with (
+        foreign_site(tmp_path) as site,
+        Served(DemoStudio, token=TOKEN, cors_origins=site.rstrip("/")) as served,
+        watched(browser) as (page, _),
+    ):
+        own = f"http://127.0.0.1:{served.port}"
+        page.goto(own)
+        page.fill("#token", TOKEN)
+        page.click("button")
+        page.wait_for_selector("#list li")
+        page.goto(site)
+        for url in (own, f"http://{FAR_NAME}:{served.port}"):
+            assert page.evaluate(PLAYER, {"url": url, "token": TOKEN}) == PLAYED
+            refused = {"posted": 401, "challenge": 'Bearer realm="facelane"'}
+            assert page.evaluate(PLAYER, {"url": url, "token": ""}) == refused
+            assert {kind: page.evaluate(attack, url) for kind, attack in ATTACKS.items()} == dict.fromkeys(
+                ATTACKS, "refused"
+            )
+
+
+def test_a_page_of_an_origin_that_is_not_let_in_plays_nothing(browser: Browser, tmp_path: Path) -> None:
+    with (
+        foreign_site(tmp_path) as site,
+        Served(DemoStudio, cors_origins="https://player.example") as served,
+        watched(browser) as (page, _),
+    ):
+        page.goto(site)
+        play = f"argument => ({PLAYER})(argument).catch(() => 'refused')"
+        assert page.evaluate(play, {"url": f"http://127.0.0.1:{served.port}", "token": ""}) == "refused"
