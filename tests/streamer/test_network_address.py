@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
+import socket
+from typing import Any
+
 import pytest
 
 from streamer.errors import UsageError
 from streamer.media.network.address import parse
 from streamer.media.network.policy import SourceDeniedError, SourcePolicy
+from streamer.media.network.resolving import pinned
 from streamer.media.network.settings import NetworkSettings
 
 
@@ -148,3 +153,52 @@ def test_schemes_and_private_networks_by_setting() -> None:
 def test_settings_that_make_no_sense_are_refused(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=name):
         NetworkSettings(**{name: value})  # type: ignore[arg-type]  # on purpose
+
+
+@pytest.mark.parametrize(
+    ("text", "ip", "url"),
+    [
+        ("rtsp://cam/x", "192.0.2.7", "rtsp://192.0.2.7/x"),
+        ("rtsp://admin:s3c@ret@cam:8554/cam?x=//cam", "192.0.2.7", "rtsp://admin:s3c@ret@192.0.2.7:8554/cam?x=//cam"),
+        ("rtsp://u:w@[2001:db8::1]/x", "2001:db8::2", "rtsp://u:w@[2001:db8::2]/x"),
+        ("srt://cam:9000?passphrase=s3cret", "192.0.2.7", "srt://192.0.2.7:9000?passphrase=s3cret"),
+    ],
+)
+def test_a_checked_address_takes_the_place_of_the_name_alone(text: str, ip: str, url: str) -> None:
+    address = parse(text)
+    at = address.at(ipaddress.ip_address(ip))
+    assert (at.url, at.shown, at.host, at.port) == (url, address.shown, address.host, address.port)
+
+
+def names_of(monkeypatch: pytest.MonkeyPatch, *ips: str) -> None:
+    """Of `cam`."""
+    look_up, found = socket.getaddrinfo, [(0, 0, 0, "", (ip, 0)) for ip in ips]
+
+    def of_cam(host: str, *words: Any, **more: Any) -> Any:
+        return found if host == "cam" else look_up(host, *words, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", of_cam)
+
+
+OPEN = SourcePolicy(allow_private=True)
+
+
+def test_names_are_resolved_once_where_a_policy_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    names_of(monkeypatch, "192.0.2.7")
+    pinned_urls = [pinned(parse(text), OPEN).url for text in ("rtsp://cam/x", "srt://cam:9000")]
+    assert pinned_urls == ["rtsp://192.0.2.7/x", "srt://192.0.2.7:9000"]
+    for text in ("rtsps://cam/x", "rtmp://cam/app/x", "rtmps://cam/app/x"):
+        assert pinned(parse(text), OPEN).url == text
+    assert pinned(parse("rtsp://cam/x"), None).url == "rtsp://cam/x"
+    names_of(monkeypatch, "fe80::1")
+    assert pinned(parse("rtsp://cam/x"), OPEN).url == "rtsp://cam/x"
+
+
+def test_of_several_addresses_the_one_that_answers_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as camera:
+        port = camera.getsockname()[1]
+        names_of(monkeypatch, "127.0.0.2", "127.0.0.1")
+        assert pinned(parse(f"rtsp://cam:{port}/x"), OPEN).url == f"rtsp://127.0.0.1:{port}/x"
+    assert pinned(parse(f"rtsp://cam:{port}/x"), OPEN).url == f"rtsp://127.0.0.2:{port}/x"
+    with pytest.raises(SourceDeniedError):
+        pinned(parse(f"rtsp://cam:{port}/x"), SourcePolicy())

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from streamer.frame import Frame
 from streamer.live.ports import Cause, LiveSource, SourceState
 from streamer.media.network.address import parse
 from streamer.media.network.opening import Knowledge, open_media
+from streamer.media.network.policy import SourcePolicy
 from streamer.media.network.settings import NetworkSettings
 from streamer.media.network.source import NetworkSource
 from tests.helpers.inlet import CollectingInlet
@@ -377,3 +379,21 @@ def test_closing_while_it_is_stalled(films: dict[str, Path | list[Path]], inlet:
         server.freeze()
         inlet.wait_state(SourceState.STALLED)
         assert closed(source) < 1.0
+
+
+def test_a_source_of_the_api_is_opened_by_the_address_that_was_looked_at(
+    server: RtspServer, inlet: CollectingInlet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FFmpeg, which asks the system itself, would find no such name."""
+    look_up = socket.getaddrinfo
+
+    def of_camera(host: str, *words: Any, **more: Any) -> Any:
+        return look_up("127.0.0.1" if host == "camera.invalid" else host, *words, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", of_camera)
+    address = parse(server.url("private", user=USER, word=WORD).replace("127.0.0.1", "camera.invalid"))
+    source = NetworkSource(address, QUICK, policy=SourcePolicy(hosts=("camera.invalid",), allow_private=True))
+    source.start(inlet)
+    inlet.wait_frames(20)
+    closed(source)
+    assert "camera.invalid" in source.address

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
@@ -42,6 +43,14 @@ class Address:
     shown: str
     host: str = ""
     port: int = 0
+
+    def at(self, ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Address:
+        """The same source with its host's name replaced in what is opened, and not in what is shown."""
+        known = urlsplit(self.url)
+        login = known.netloc.rpartition("@")[0] + "@" if "@" in known.netloc else ""
+        port = f":{known.port}" if known.port else ""
+        netloc = f"{login}[{ip}]{port}" if ip.version == 6 else f"{login}{ip}{port}"
+        return replace(self, url=self.url.replace(f"//{known.netloc}", f"//{netloc}", 1))
 
     def __str__(self) -> str:
         return self.shown

@@ -19,7 +19,7 @@ from streamer.media.network.address import Address
 from streamer.media.network.failure import Failure, explain, failure
 from streamer.media.network.http import HttpDoor
 from streamer.media.network.policy import SourcePolicy
-from streamer.media.network.resolving import check_reachable
+from streamer.media.network.resolving import pinned
 from streamer.media.network.settings import NetworkSettings
 
 _MICROSECONDS = 1_000_000
@@ -88,7 +88,7 @@ def open_media(
         if address.kind in ("http", "hls"):
             return _open_http(address, settings, policy)
         if address.host:
-            check_reachable(address, policy)
+            address = pinned(address, policy)
         if address.kind == "rtsp":
             return _open_rtsp(address, settings, knowledge or Knowledge())
         return OpenMedia(_open(address, settings, file=address.url), _nothing)

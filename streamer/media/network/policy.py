@@ -21,11 +21,12 @@ class SourcePolicy:
     addresses and networks ("10.1.0.0/16"); empty for all. `allow_private`: also loopback, link-local and private
     networks, and what else is not out in the open; what `hosts` names by address or network is allowed anyway.
 
-    Names are resolved and every address is looked at, when a source is added and again before each connection. For
-    HTTP and HLS, the address that was looked at is the one connected to, and the same is asked of every redirect and
-    every part of a playlist. FFmpeg itself resolves the names of RTSP, RTMP and SRT: a name server that changes its
-    answer within those milliseconds, or an RTSP server that redirects, can still lead it to another address, though to
-    no other protocol. Where that matters, let RTSP, RTMP and SRT out of `schemes`, or let a firewall decide.
+    Names are resolved and every address is looked at, when a source is added and again before each connection. The
+    address that was looked at is the one connected to for RTSP, SRT, HTTP and HLS, and the same is asked of every HTTP
+    redirect and every part of a playlist. FFmpeg itself resolves the names of RTMP, RTMPS and RTSPS: a name server that
+    changes its answer within those milliseconds can still lead it to another address; and so can an RTSP server that
+    redirects, though to no other protocol. Where that matters, leave rtsp, rtsps, rtmp and rtmps out of `schemes`, or
+    let a firewall decide.
     """
 
     schemes: frozenset[str] = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "srt", "http", "https"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import socket
 from typing import Protocol
@@ -11,6 +12,9 @@ from streamer.media.network.address import Address
 from streamer.media.network.failure import failure
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_PINNED = frozenset({"rtsp", "srt"})
+_PROBE_SECONDS = 1.0
 
 
 class Policy(Protocol):
@@ -34,6 +38,28 @@ def check_reachable(address: Address, policy: Policy | None, *, must_resolve: bo
         if must_resolve:
             raise failure(Cause.NETWORK, address, detail="no such host") from None
         return []
+
+
+def pinned(address: Address, policy: Policy | None) -> Address:
+    """The source as FFmpeg may open it: where there is a `policy`, RTSP and SRT by an address that it allowed, so that
+    FFmpeg asks no name server again. RTMP tells its server the name in the address (`tcUrl`), and TLS needs it for the
+    certificate: those keep it. Raises as `check_reachable`."""
+    ips = check_reachable(address, policy)
+    if policy is None or address.scheme not in _PINNED:
+        return address
+    ip = _answering(ips, address)
+    # A link-local IPv6 address means nothing without its zone, which only the name's own look-up knows.
+    return address if ip.version == 6 and ip.is_link_local else address.at(ip)
+
+
+def _answering(ips: list[IpAddress], address: Address) -> IpAddress:
+    """The first that takes connections, as FFmpeg would find it; else the first, for FFmpeg to say what is wrong."""
+    different = list(dict.fromkeys(ips))
+    if len(different) > 1 and address.scheme == "rtsp":
+        for ip in different:
+            with contextlib.suppress(OSError), socket.create_connection((str(ip), address.port), _PROBE_SECONDS):
+                return ip
+    return different[0]
 
 
 def resolved(host: str, port: int, policy: Policy | None) -> list[IpAddress]:
