@@ -16,6 +16,8 @@ from routing.types import Box, Detection, Face
 IMPOSSIBLE = 1e6
 VELOCITY_SHARE = 0.5
 """How much of a track's velocity is the newest measurement's."""
+SHORTEST_STEP = 0.002
+"""Seconds: in less than that nothing moves, and times that a source mended make no speeds."""
 SAME_FACE_OVERLAP = 0.6
 """Share of the smaller of two boxes from which they are one face."""
 LOST_COST = 0.3
@@ -77,10 +79,11 @@ class Track:
         self.seen_at, self.confirmed = seconds, True
 
     def _velocity_to(self, box: Box, seconds: float) -> tuple[float, float]:
-        """Pixels a second, mixed from the last velocity and that of the step to `box`."""
+        """Pixels a second, mixed from the last velocity and that of the step to `box`; the last where times tell
+        nothing."""
         elapsed = seconds - self.seen_at
-        if elapsed <= 0:
-            return (0.0, 0.0)
+        if elapsed < SHORTEST_STEP:
+            return self._velocity
         (x, y), (last_x, last_y) = _center(box), _center(self.face.box)
         old_x, old_y = self._velocity
         keep = 1.0 - VELOCITY_SHARE

@@ -63,19 +63,25 @@ class Recording:
         """Whether nothing more will be taken."""
         return self._is_full or self.failure is not None or self._has_run_out
 
-    def show(self, enhanced: Frame, original: Frame, facts: PictureFacts) -> None:
+    @property
+    def epoch(self) -> int:
+        """Always the same: a film has room for whatever was captured, however late it comes."""
+        return 0
+
+    def show(self, enhanced: Frame, original: Frame, facts: PictureFacts, *, epoch: int | None = None) -> bool:
         """The next picture, from any one thread; returns at once."""
         with self._changed:
             if self._begun_at is None:
                 self._begun_at = enhanced.captured_at
             if self._is_late(enhanced.captured_at):
                 self._is_full = True
-                return
+                return True
             if self._pictures >= _PICTURES:
                 self._drop_picture()
             self._pictures += 1
             self._items.append(enhanced)
             self._changed.notify()
+            return True
 
     def hear(self, packet: SoundPacket) -> None:
         """The next packet of sound, from any thread; returns at once."""

@@ -14,7 +14,7 @@ from streamer.frame import Frame
 from streamer.live.facts import PictureFacts
 from streamer.live.handover import RENDITIONS, Handover, Job, Shown
 from streamer.live.mailbox import Mailbox
-from streamer.live.meter import StreamMeter
+from streamer.live.meter import NOBODY, StreamMeter
 from streamer.live.ports import SoundPacket
 from streamer.live.rendition import Pace, RenditionCoder
 from streamer.live.settings import LiveSettings
@@ -65,7 +65,8 @@ class Broadcast:
         self._meter, self._loop = meter, loop
         self.has_sound = False
         """Whether there is sound, as far as is known: true from the first packet on, or when the source says so."""
-        self._handover = Handover(message=_FIRST_MESSAGE, key_seconds=settings.key_seconds)
+        self._without_viewers = settings.without_viewers
+        self._handover = Handover(message=_FIRST_MESSAGE, key_seconds=settings.key_seconds, lost=self._lose)
         self._audience = Audience(
             meter,
             most=settings.max_viewers,
@@ -82,6 +83,7 @@ class Broadcast:
         self._pictures: Mailbox[tuple[EncodedPicture, bool]] = Mailbox(loop, self._show, most=_MOST_PICTURES)
         self._sounds: Mailbox[SoundPacket] = Mailbox(loop, self._soundtrack.put, most=_MOST_SOUNDS)
         self._failing = False
+        self._handed_over: int | None = None
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="encode", daemon=True)
         self._thread.start()
@@ -90,11 +92,16 @@ class Broadcast:
     def viewers(self) -> int:
         return self._audience.count
 
-    def show(self, enhanced: Frame, original: Frame, facts: PictureFacts) -> None:
-        """The next picture, from any one thread; returns at once. Both frames have one colour."""
+    @property
+    def epoch(self) -> int:
+        """Rises with every `wait`."""
+        return self._handover.epoch
+
+    def show(self, enhanced: Frame, original: Frame, facts: PictureFacts, *, epoch: int | None = None) -> bool:
+        """The next picture, from any one thread; returns at once. Both frames have one colour. False, and nothing done,
+        where `epoch` is over: a picture that came before the last `wait` does not end it."""
         self._pace.add(enhanced.captured_at)
-        if not self._handover.put(Shown(enhanced, original, facts)):
-            self._meter.dropped("encoder_busy")
+        return self._handover.put(Shown(enhanced, original, facts), epoch=epoch)
 
     def hear(self, packet: SoundPacket) -> None:
         """The next packet of sound, from any thread; returns at once."""
@@ -130,7 +137,11 @@ class Broadcast:
             now = time.monotonic()
             age = now - picture.captured_at
             self._delay.add(age, now)
-            self._meter.frame_out(latency_seconds=age, size_bytes=len(picture.data), rendition=picture.rendition)
+            # Of one frame there may be several renditions.
+            again, self._handed_over = picture.seq == self._handed_over, picture.seq
+            self._meter.frame_out(
+                latency_seconds=age, size_bytes=len(picture.data), rendition=picture.rendition, again=again
+            )
         self._audience.show(picture)
 
     def _play(self, sound: EncodedSound) -> None:
@@ -148,32 +159,47 @@ class Broadcast:
             raise
 
     def _encode(self, job: Job) -> None:
-        content = self._content(job)
         for rendition, coder in self._coders.items():
             if rendition not in job.renditions:
                 coder.rest()
-            elif self._pictures.is_full:
-                self._fail(rendition, "encoder_busy")
-            else:
-                self._send(content, rendition, key=rendition in job.keys)
+        if not job.renditions:
+            return
+        content = self._content(job)
+        failures = [self._send(content, rendition, key=rendition in job.keys) for rendition in job.renditions]
+        reasons = [reason for reason in failures if reason is not None]
+        # One frame of the source, whatever was to be made of it; a slate is none.
+        if content.is_live and len(reasons) == len(failures):
+            self._meter.dropped(reasons[0])
 
-    def _send(self, content: _Content, rendition: Rendition, *, key: bool) -> None:
+    def _send(self, content: _Content, rendition: Rendition, *, key: bool) -> str | None:
+        """Why it could not be sent, None if it was."""
+        if self._pictures.is_full:
+            return self._failed(rendition, "encoder_busy")
         try:
             picture = self._coded(content, rendition, key=key)
         except SinkError as error:
             if not self._failing:
                 logger.error("pictures are not shown from here on: %s", error)
             self._failing = True
-            self._fail(rendition, "encoder_failed")
-            return
+            return self._failed(rendition, "encoder_failed")
         self._failing = False
         if picture.is_key:
             self._handover.made_key(rendition)
         self._pictures.post((picture, content.is_live))
+        return None
 
-    def _fail(self, rendition: Rendition, reason: str) -> None:
-        self._meter.dropped(reason)
+    def _failed(self, rendition: Rendition, reason: str) -> str:
         self._handover.failed_key(rendition)
+        return reason
+
+    def _lose(self, shown: Shown, reason: str) -> None:
+        """A picture was made that is not encoded."""
+        if reason == "unwatched" and self._without_viewers:
+            # Made for the metrics' sake: this is as far as it goes.
+            age = time.monotonic() - shown.facts.captured_at
+            self._meter.frame_out(latency_seconds=age, size_bytes=0, rendition=NOBODY)
+        else:
+            self._meter.dropped(reason)
 
     def _content(self, job: Job) -> _Content:
         if job.shown is not None and job.message is None and not job.repeated:

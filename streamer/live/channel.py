@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from threading import Lock
 from typing import Literal
 
 from streamer.frame import Frame
-from streamer.live.arrivals import Arrivals
 from streamer.live.conductor import Conductor
-from streamer.live.enhancer import Enhancer
+from streamer.live.enhancer import Enhanced, Enhancer
 from streamer.live.facts import PictureFacts
-from streamer.live.meter import StreamMeter
+from streamer.live.intake import Arrived, Intake
+from streamer.live.listeners import Listeners
+from streamer.live.meter import UNWATCHED, StreamMeter
 from streamer.live.ports import LiveSource, Outlet, SoundPacket, SourceState, SourceStatus
 from streamer.live.settings import LiveSettings
-from streamer.live.slot import LatestSlot
 from streamer.live.standing import Standing
 from streamer.live.status import stream_status
 from web.feeds import Rendition, Status, Viewing
@@ -30,19 +28,8 @@ logger = logging.getLogger(__name__)
 
 Kind = Literal["network", "publish"]
 
-_CLOCK_RATE = 90000
-_TIME_BASE = Fraction(1, _CLOCK_RATE)
 _LOOK_SECONDS = 0.25
-_TELL_SECONDS = 1.0
-_SOONEST_SECONDS = 0.05
 _AFTERGLOW_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Arrived:
-    frame: Frame
-    at: float
-    decode_seconds: float
 
 
 class Channel:
@@ -50,12 +37,14 @@ class Channel:
     conductor's `Work`, and lives until `aclose`, whatever becomes of the source: viewers stay, and are told.
 
     Nobody watching, nothing is done: frames of a stream without viewers are only counted ("unwatched"), from 2 s after
-    the last viewer left until the next one comes, unless `LiveSettings.without_viewers` is set. A frame that is
-    `max_age_seconds` later than its source's frames usually are is dropped before any work ("late"), and so is one that
-    a newer one overtakes while it waits ("superseded"). One on which the pipeline fails in a way that it didn't foresee
-    counts as "failed"; the stream goes on, and says so.
+    the last viewer left until the next one comes, unless `LiveSettings.without_viewers` is set. Else the newest frame
+    is enhanced as soon as there is time for it. One that a newer one overtakes while it waits is dropped before any
+    work ("superseded"); so is one that comes `max_age_seconds` later than usual while its source is catching up, so
+    that newer ones follow at once ("late"), and what is not done when the source is lost ("source_lost"). One on which
+    the pipeline fails in a way that it didn't foresee counts as "failed"; the stream goes on, and says so.
 
-    Frames get times of this process's clock and numbers of their own, which rise across reconnects.
+    So every frame that comes in is shown or dropped, for one reason. Frames get times of this process's clock and
+    numbers of their own, which rise across reconnects.
     """
 
     def __init__(
@@ -78,17 +67,15 @@ class Channel:
         self._enhancer = enhancer
         self._meter = meter
         self._settings = settings
-        self._loop = asyncio.get_running_loop()
-        self._slot = LatestSlot[_Arrived]()
-        self._arrivals = Arrivals()
+        self._intake = Intake(max_age_seconds=settings.max_age_seconds)
         self._standing = Standing(wait_seconds=settings.wait_seconds)
+        # A frame comes before a slate, or after it: what stands and what viewers are shown change together.
+        self._turn = Lock()
         self._size: tuple[int, int] | None = None
-        self._seq = self._pts = -1
         self._watched_at = -math.inf
         self._was_watched = False
         self._trouble = ""
-        self._listeners: set[asyncio.Event] = set()
-        self._closed = False
+        self._listeners = Listeners(self.tell)
         self._seat = conductor.join(self)
         self._looking = asyncio.create_task(self._look(), name=f"look {name}")
 
@@ -101,14 +88,16 @@ class Channel:
         now = time.monotonic()
         self._meter.frame_in()
         self._meter.stage("decode", decode_seconds)
-        self._arrivals.add(frame.captured_at, now)
-        self._standing.pictured()
         self._size = (frame.width, frame.height)
-        mine = self._retimed(frame)
-        if not self._is_watched(now):
-            self._meter.dropped("unwatched")
+        with self._turn:
+            self._standing.pictured()
+            reason = self._refusal(now)
+            epoch = self._broadcast.epoch
+        arrived = self._intake.place(frame, now=now, decode_seconds=decode_seconds, epoch=epoch)
+        if reason is not None:
+            self._meter.dropped(reason)
             return
-        if self._slot.put(_Arrived(mine, now, decode_seconds)) is not None:
+        if self._intake.put(arrived) is not None:
             self._meter.dropped("superseded")
         self._conductor.wake()
 
@@ -116,12 +105,11 @@ class Channel:
         self._broadcast.hear(packet)
 
     def status(self, status: SourceStatus) -> None:
-        told = self._standing.tell(status)
-        if told.is_back:
-            self._meter.reconnected()
-        self._meter.source(status)
-        if told.is_new:
-            self._show_standing()
+        with self._turn:
+            told = self._standing.tell(status)
+            if told.is_back:
+                self._meter.reconnected()
+            self._tell_standing(slate=told.is_new)
 
     def dropped(self, reason: str, count: int = 1) -> None:
         self._meter.dropped(reason, count)
@@ -129,10 +117,12 @@ class Channel:
     def mended(self, what: str, count: int = 1) -> None:
         self._meter.mended(what, count)
 
-    def _retimed(self, frame: Frame) -> Frame:
-        self._seq += 1
-        self._pts = max(self._pts + 1, round(frame.captured_at * _CLOCK_RATE))
-        return replace(frame, pts=self._pts, time_base=_TIME_BASE, seq=self._seq)
+    def _refusal(self, now: float) -> str | None:
+        """Why a frame that comes now is not to be enhanced, None if it is."""
+        if not self._is_watched(now):
+            return UNWATCHED
+        # Sources say that they are gone while a frame is still on its way: that one must not take the slate away.
+        return "source_lost" if self._standing.is_lost else None
 
     def _is_watched(self, now: float) -> bool:
         if self._broadcast.viewers or self._settings.without_viewers:
@@ -141,6 +131,8 @@ class Channel:
         if self._was_watched and not is_watched:
             # Whoever comes next must not take what is shown last for how things are.
             self._broadcast.wait("One moment")
+            self._intake.pause()
+            self._meter.idle()
         self._was_watched = is_watched
         return is_watched
 
@@ -148,36 +140,47 @@ class Channel:
 
     @property
     def is_waiting(self) -> bool:
-        return bool(self._slot)
+        return bool(self._intake)
 
     def step(self, share: float) -> None:
-        arrived = self._slot.take()
+        arrived = self._intake.take()
         if arrived is None:
             return
         now = time.monotonic()
         self._meter.stage("queue", now - arrived.at)
-        lateness = now - arrived.frame.captured_at - self._arrivals.usual_age
-        if lateness > self._settings.max_age_seconds:
+        if arrived.epoch != self._broadcast.epoch:
+            self._meter.dropped(self._missed)
+        elif self._intake.is_late(arrived, now):
             self._meter.dropped("late")
-            return
-        self._enhance(arrived, share, queue_seconds=now - arrived.at)
+        else:
+            self._enhance(arrived, share, queue_seconds=now - arrived.at)
 
-    def _enhance(self, arrived: _Arrived, share: float, *, queue_seconds: float) -> None:
-        frame = arrived.frame
+    def _enhance(self, arrived: Arrived, share: float, *, queue_seconds: float) -> None:
         try:
-            done = self._enhancer.enhance(frame, interval=self._arrivals.interval, share=share)
+            done = self._enhancer.enhance(arrived.frame, interval=self._intake.interval, share=share, run=arrived.run)
         except Exception as error:
             self._failed(error)
             return
         self._trouble = ""
-        report, effort = done.processed.report, done.effort.name
-        self._meter.report(report)
-        self._meter.effort(effort)
+        self._meter.report(done.processed.report)
+        self._show(arrived, done, queue_seconds=queue_seconds)
+
+    def _show(self, arrived: Arrived, done: Enhanced, *, queue_seconds: float) -> None:
+        frame, effort = arrived.frame, done.effort.name
         before = {"decode": arrived.decode_seconds, "queue": queue_seconds}
-        facts = PictureFacts.of(report, frame, effort=effort, extra_seconds=before)
-        # Sources say that they are gone while a frame is still on its way: that one must not take the slate away.
-        if self._standing.is_connected:
-            self._broadcast.show(done.processed.frame, frame, facts)
+        facts = PictureFacts.of(done.processed.report, frame, effort=effort, extra_seconds=before)
+        with self._turn:
+            is_shown = self._broadcast.show(done.processed.frame, frame, facts, epoch=arrived.epoch)
+            if is_shown:
+                self._intake.shown(time.monotonic())
+                self._meter.effort(effort)
+        if not is_shown:
+            self._meter.dropped(self._missed)
+
+    @property
+    def _missed(self) -> str:
+        """Why viewers wait for what comes later than a frame that was under way."""
+        return "source_lost" if self._was_watched else UNWATCHED
 
     def _failed(self, error: Exception) -> None:
         """Any failure of a frame is one frame's; told once, however many follow."""
@@ -186,7 +189,7 @@ class Channel:
         if trouble != self._trouble:
             logger.error("stream %s: a frame failed", self.name, exc_info=error)
         self._trouble = trouble
-        self._changed()
+        self._listeners.changed()
 
     # What the studio asks for, on the event loop.
 
@@ -199,7 +202,7 @@ class Channel:
         if self.source.has_sound:
             self._broadcast.has_sound = True
         viewing = self._broadcast.view(rendition)
-        self._changed()
+        self._listeners.changed()
         return viewing
 
     def tell(self) -> Status:
@@ -218,20 +221,9 @@ class Channel:
             trouble=self._trouble,
         )
 
-    async def changes(self) -> AsyncIterator[Status]:
+    def changes(self) -> AsyncIterator[Status]:
         """The status now, on every change, and once a second; ends with the stream."""
-        event = asyncio.Event()
-        self._listeners.add(event)
-        try:
-            while not self._closed:
-                event.clear()
-                yield self.tell()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(event.wait(), _TELL_SECONDS)
-                # Changes come in handfuls.
-                await asyncio.sleep(_SOONEST_SECONDS)
-        finally:
-            self._listeners.discard(event)
+        return self._listeners.changes()
 
     async def aclose(self) -> None:
         """Ends the source, then the work, then the viewings. May be called twice."""
@@ -245,27 +237,22 @@ class Channel:
 
     def _end(self) -> None:
         self._meter.close()
-        self._closed = True
-        self._notify()
+        self._listeners.close()
 
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            if self._standing.look():
-                self._show_standing()
+            with self._turn:
+                if self._standing.look():
+                    self._tell_standing(slate=True)
 
-    def _show_standing(self) -> None:
+    def _tell_standing(self, *, slate: bool) -> None:
         """Viewers see a slate whenever the source is not live; the next picture takes it away."""
         status = self._standing.status
+        self._meter.source(status)
         if status.state is not SourceState.LIVE:
-            self._broadcast.wait(status.message)
-        self._changed()
-
-    def _changed(self) -> None:
-        """From any thread."""
-        if not self._closed:
-            self._loop.call_soon_threadsafe(self._notify)
-
-    def _notify(self) -> None:
-        for event in self._listeners:
-            event.set()
+            self._meter.idle()
+            if slate:
+                self._broadcast.wait(status.message)
+        if slate:
+            self._listeners.changed()

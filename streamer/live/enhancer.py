@@ -14,8 +14,6 @@ from streamer.live.governor import Governor, Sample
 from streamer.pipeline import Processed
 
 SCALES = (2, 1)
-GAP = 1.0
-"""What was seen so many seconds ago says nothing of where faces are now."""
 FAILURES = 3
 """After so many in a row it may be what the pipeline remembers."""
 
@@ -39,7 +37,8 @@ class Enhanced:
 
 
 class Enhancer:
-    """Used on one thread, with frames whose times rise.
+    """Used on one thread, with frames whose times rise. The way is made anew where its source paused: what was seen
+    before says nothing of where faces are now. However seldom a stream is served, that alone is no pause.
 
     `most_scale`: output pixels for one of the source, at most. `max_height`: of the output, in lines.
     """
@@ -51,7 +50,7 @@ class Enhancer:
         self._governor = Governor()
         self._way: LiveWay | None = None
         self._scale = 0
-        self._last = -GAP
+        self._run = 0
         self._failures = 0
 
     @property
@@ -64,12 +63,13 @@ class Enhancer:
         fitting = (scale for scale in SCALES if scale <= self._most_scale and scale * height <= self._max_height)
         return next(fitting, 1)
 
-    def enhance(self, frame: Frame, *, interval: float, share: float) -> Enhanced:
-        """`interval`: between the source's frames, in seconds; `share`: of the machine's time, that this stream has.
+    def enhance(self, frame: Frame, *, interval: float, share: float, run: int = 0) -> Enhanced:
+        """`interval`: between the source's frames, in seconds; `share`: of the machine's time, that this stream has;
+        `run`: another one where the source paused before this frame.
 
         Raises whatever the way didn't foresee; after some such it is made anew.
         """
-        way, is_new = self._way_for(frame)
+        way, is_new = self._way_for(frame, run)
         effort = self._governor.effort
         started = time.perf_counter()
         try:
@@ -83,16 +83,16 @@ class Enhancer:
             self._govern(processed.report, seconds, interval=interval, share=share)
         return Enhanced(processed, effort)
 
-    def _way_for(self, frame: Frame) -> tuple[LiveWay, bool]:
+    def _way_for(self, frame: Frame, run: int) -> tuple[LiveWay, bool]:
         """The way for this frame, and whether it is new: its first frame costs more than any other."""
-        seconds = float(frame.pts * frame.time_base)
         scale = self.scale_for(frame.height)
         if scale != self._scale:
             self._governor = Governor()
-        is_new = self._way is None or scale != self._scale or seconds - self._last > GAP
+        elif run != self._run:
+            self._governor.resume()
+        is_new = self._way is None or (scale, run) != (self._scale, self._run)
         if self._way is None or is_new:
-            self._way, self._scale = self._make_way(scale), scale
-        self._last = seconds
+            self._way, self._scale, self._run = self._make_way(scale), scale, run
         return self._way, is_new
 
     def _failed(self) -> None:

@@ -37,6 +37,9 @@ class Families:
     def _define_frames(self) -> None:
         self.frames_in = self._counter("frames_in", "Frames that came from the source, decoded.")
         self.frames_out = self._counter("frames_out", "Coded pictures handed over to viewers.", "rendition")
+        self.frames_shown = self._counter(
+            "frames_shown", "Frames of the source that viewers were handed, in whatever renditions."
+        )
         self.frames_dropped = self._counter("frames_dropped", "Frames of the source that were never shown.", "reason")
         self.viewer_frames_dropped = self._counter(
             "viewer_frames_dropped", "Coded pictures that one viewer did not get, and others may have.", "reason"
@@ -65,7 +68,9 @@ class Families:
         self.faces = self._counter("faces", "Faces of all frames, by the lane they took and why.", "lane", "reason")
         self.batches = self._histogram("batch_faces", "Faces in one run of a lane's expert.", BATCH_BUCKETS, "lane")
         self.degraded = self._counter("degraded", "What was done less well than asked.", "reason")
-        self.effort = self._gauge("effort_level", "Steps down the ladder of effort; 0 is full.")
+        self.effort = self._gauge(
+            "effort_level", "Steps down the ladder of effort; 0 is full. Absent while there is nothing to enhance."
+        )
 
     def _define_ends(self) -> None:
         self.source_state = self._gauge("source_state", "1 for the state the source is in, 0 for others.", "state")

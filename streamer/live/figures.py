@@ -73,10 +73,14 @@ class RecentFigures:
     def stage(self, name: str) -> Recent:
         return self.stages.setdefault(name, Recent())
 
-    def out(self, now: float, latency_seconds: float, size_bytes: int, rendition: str) -> None:
+    def out(self, now: float, latency_seconds: float) -> None:
+        """A frame of the source."""
         self.latency.add(now, latency_seconds)
-        self.renditions.setdefault(rendition, Recent()).add(now, size_bytes)
         self._captured_at = max(self._captured_at or 0.0, now - latency_seconds)
+
+    def picture(self, now: float, size_bytes: int, rendition: str) -> None:
+        """One of its renditions."""
+        self.renditions.setdefault(rendition, Recent()).add(now, size_bytes)
 
     def frame_age(self, now: float) -> float | None:
         return None if self._captured_at is None else now - self._captured_at

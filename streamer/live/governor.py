@@ -45,8 +45,6 @@ UNKNOWN = 1.25
 """What a higher step that was never measured is taken to cost, for what is measured here."""
 EASED = 0.75
 """What the cost here must have fallen to, for the cost of the higher step to have fallen too."""
-RESUMED = 2.0
-"""Seconds without a frame after which all is judged anew."""
 FASTEST_INTERVAL = 1.0 / 30.0
 """A source that is faster than this loses frames sooner than faces."""
 
@@ -104,7 +102,6 @@ class Governor:
         self._debt = 0.0
         self._changed_at = float("-inf")
         self._raised_at: float | None = None
-        self._seen_at = float("-inf")
 
     @property
     def level(self) -> int:
@@ -114,12 +111,13 @@ class Governor:
     def effort(self) -> Effort:
         return self._ladder[self._level]
 
+    def resume(self) -> None:
+        """After a pause of the source all is judged anew. That frames are seldom served is no pause, but overload."""
+        self._window.clear()
+        self._debt = 0.0
+
     def measured(self, sample: Sample) -> Effort:
         """The effort for the next frame, now that one was processed with the effort that was said last."""
-        if sample.at - self._seen_at > RESUMED:
-            self._window.clear()
-            self._debt = 0.0
-        self._seen_at = sample.at
         if sample.at - self._changed_at < SETTLE:
             return self.effort
         self._window.append(sample)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import get_args
 
@@ -33,7 +33,8 @@ class Shown:
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
     """What to encode now. `shown`: None where there never was a picture. `message`: of a slate to make of it, None to
-    show it as it is. `repeated`: it was shown before. `keys`: the renditions that get a key frame."""
+    show it as it is. `repeated`: it was shown before. `renditions`: none where the last viewer left, and all encoders
+    may rest. `keys`: the renditions that get a key frame."""
 
     shown: Shown | None
     message: str | None
@@ -45,10 +46,14 @@ class Job:
 class Handover:
     """Holds one picture: a newer one takes its place. Thread-safe; `take` is for one thread.
 
-    `message`: of the slate until the first picture.
+    `message`: of the slate until the first picture. `lost`: called with each picture that will not be encoded, and why:
+    "encoder_busy", "unwatched"; it must not call back.
     """
 
-    def __init__(self, *, message: str, key_seconds: float) -> None:
+    def __init__(self, *, message: str, key_seconds: float, lost: Callable[[Shown, str], None]) -> None:
+        self._lost = lost
+        self._epoch = 0
+        self._may_rest = False
         self._message: str | None = message
         self._keys = {rendition: KeyFrames(key_seconds) for rendition in RENDITIONS}
         self._wanted: tuple[Rendition, ...] = ()
@@ -59,29 +64,45 @@ class Handover:
         self._closed = False
         self._changed = threading.Condition()
 
-    def put(self, shown: Shown) -> bool:
-        """The next picture; a slate ends. False where somebody waited for one before it, which is dropped."""
+    @property
+    def epoch(self) -> int:
+        """Rises with every `wait`."""
+        return self._epoch
+
+    def put(self, shown: Shown, *, epoch: int | None = None) -> bool:
+        """The next picture; a slate ends. False, and nothing done, where `epoch` is one of before the last `wait`."""
         with self._changed:
-            dropped = self._new is not None
+            if epoch is not None and epoch != self._epoch:
+                return False
+            self._clear("encoder_busy")
             self._last, self._last_at, self._message = shown, time.monotonic(), None
-            self._new = shown if self._wanted else None
+            self._new = shown
+            if not self._wanted:
+                self._clear("unwatched")
             self._changed.notify()
-            return not dropped
+            return True
 
     def wait(self, message: str) -> None:
-        """A slate with this message, after the picture that waits if there is one, until the next."""
+        """A slate with this message, after the picture that waits if there is one, until the next that came later."""
         with self._changed:
+            self._epoch += 1
             if message != self._message:
                 self._slate_at = 0.0
             self._message = message
             self._changed.notify()
+
+    def _clear(self, reason: str) -> None:
+        lost, self._new = self._new, None
+        if lost is not None:
+            self._lost(lost, reason)
 
     def want(self, renditions: Collection[Rendition]) -> None:
         """Somebody views these now, and no others."""
         with self._changed:
             self._wanted = tuple(rendition for rendition in RENDITIONS if rendition in renditions)
             if not self._wanted:
-                self._new = None
+                self._clear("unwatched")
+            self._may_rest = not self._wanted
             self._changed.notify()
 
     def need_key(self, rendition: Rendition) -> None:
@@ -116,7 +137,7 @@ class Handover:
     def _due_at(self) -> float | None:
         """When there is something to encode, as things stand; None where that takes somebody's doing."""
         if not self._wanted:
-            return None
+            return 0.0 if self._may_rest else None
         if self._new is not None:
             return 0.0
         asked = [self._keys[rendition].free_at for rendition in self._wanted if self._keys[rendition].wanted]
@@ -125,6 +146,7 @@ class Handover:
         return max(min(asked), self._last_at + _PATIENCE_SECONDS) if asked else None
 
     def _job(self, now: float) -> Job:
+        self._may_rest = False
         keys = frozenset(rendition for rendition in self._wanted if self._keys[rendition].due(now))
         shown, repeated = (self._last, True) if self._new is None else (self._new, False)
         self._new = None

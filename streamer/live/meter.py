@@ -17,12 +17,20 @@ Clock = Callable[[], float]
 
 UNWATCHED = "unwatched"
 """Nobody watches, so there is nothing to do: a drop that is no loss."""
-DROP_REASONS = (
+NOBODY = "none"
+"""The rendition of frames that are enhanced though nobody watches: they are out when they would have been encoded."""
+FRAME_REASONS = (
     "superseded",  # a newer frame came before work began
-    "late",  # too old before work began
+    "late",  # held up on its way, and newer ones followed at once
     "failed",  # the pipeline failed on it
+    "source_lost",  # its source had gone when it was done
     "encoder_busy",
     "encoder_failed",
+)
+"""Why a frame that came in does not go out; with `UNWATCHED` that is all that may become of one."""
+DROP_REASONS = (
+    *FRAME_REASONS,
+    # Of what never became a frame:
     "catching_up",  # the source skipped to newer ones
     "undecodable",
     "no_key_frame",
@@ -122,18 +130,31 @@ class StreamMeter:
         level = STEPS[name]
         with self._lock:
             if not self._closed:
-                self._series.effort.set(level)
+                self._families.effort.labels(self._name).set(level)
                 self._tally.effort = name
 
-    def frame_out(self, *, latency_seconds: float, size_bytes: int, rendition: str = "enhanced") -> None:
-        """A coded picture was handed over to the viewers of a rendition, so long after its capture."""
+    def idle(self) -> None:
+        """No frame gets any effort for now: the series is absent until one does."""
+        with self._lock:
+            if not self._closed:
+                self._families.effort.remove_by_labels({"stream": self._name})
+
+    def frame_out(
+        self, *, latency_seconds: float, size_bytes: int, rendition: str = "enhanced", again: bool = False
+    ) -> None:
+        """A coded picture was handed over to the viewers of a rendition, so long after its capture. `again`: of the
+        same frame of the source as the last one, in another rendition."""
         with self._lock:
             if self._closed:
                 return
             self._series.frames_out[(rendition,)].inc()
             self._series.picture_bytes[(rendition,)].inc(size_bytes)
-            self._series.latency.observe(latency_seconds)
-            self._recent.out(self._clock(), latency_seconds, size_bytes, rendition)
+            now = self._clock()
+            self._recent.picture(now, size_bytes, rendition)
+            if not again:
+                self._series.frames_shown.inc()
+                self._series.latency.observe(latency_seconds)
+                self._recent.out(now, latency_seconds)
 
     def sound_out(self, size_bytes: int) -> None:
         """A packet of sound was handed over to viewers."""
@@ -199,13 +220,13 @@ class _Series:
 
     def __init__(self, families: Families, name: str) -> None:
         self.frames_in = families.frames_in.labels(name)
+        self.frames_shown = families.frames_shown.labels(name)
         self.rate_in = families.rate_in.labels(name)
         self.rate_out = families.rate_out.labels(name)
         self.latency = families.latency.labels(name)
         self.frame_age = families.frame_age.labels(name)
         self.glass = families.glass.labels(name)
         self.sound_bytes = families.sound_bytes.labels(name)
-        self.effort = families.effort.labels(name)
         self.viewers = families.viewers.labels(name)
         self.frames_out = Children(families.frames_out, name)
         self.picture_bytes = Children(families.picture_bytes, name)

@@ -110,8 +110,15 @@ class Outlet(Protocol):
     @property
     def viewers(self) -> int: ...
 
-    def show(self, enhanced: Frame, original: Frame, facts: PictureFacts) -> None:
-        """The next picture, from any one thread; returns at once."""
+    @property
+    def epoch(self) -> int:
+        """Rises with every `wait`. To be read when a frame comes, and handed over with what was made of it."""
+        ...
+
+    def show(self, enhanced: Frame, original: Frame, facts: PictureFacts, *, epoch: int | None = None) -> bool:
+        """The next picture, from any one thread; returns at once. False, and nothing done, where it is of an `epoch`
+        that is over: it must not take the place of what viewers are told since. What becomes of it otherwise is counted
+        here."""
         ...
 
     def hear(self, packet: SoundPacket) -> None:

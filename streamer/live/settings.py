@@ -10,9 +10,11 @@ Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium
 
 @dataclass(frozen=True, slots=True)
 class LiveSettings:
-    """`max_height`: a stream is enlarged as far as its output stays no taller than that, in lines. `max_age_seconds`: a
-    frame older than that is dropped before any work on it. `without_viewers`: enhance also while nobody watches, for
-    the metrics' sake. `wait_seconds`: with no new picture for so long, the stream says that it waits.
+    """`max_height`: a stream is enlarged as far as its output stays no taller than that, in lines. `max_age_seconds`:
+    of frames that were held up on their way and then come at once, those that are so much older than usual are let go
+    for the newer ones behind them. `without_viewers`: enhance also while nobody watches, for the metrics' sake, which
+    then are of the way up to the encoder. `wait_seconds`: with no new picture for so long, the stream says that it
+    waits.
 
     `bitrate_kbps`: of a stream's picture at most, 0 for what suits its size and rate. `preset`: x264's. `key_seconds`:
     from one key frame to the next at most; a viewer who comes or lost one gets one sooner.

@@ -8,7 +8,8 @@ from threading import Lock
 
 from streamer.live.ports import SourceState, SourceStatus
 
-_LOST = (SourceState.WAITING, SourceState.CONNECTING, SourceState.RETRYING, SourceState.FAILED, SourceState.ENDED)
+_GONE = (SourceState.WAITING, SourceState.RETRYING, SourceState.FAILED, SourceState.ENDED)
+_LOST = (SourceState.CONNECTING, *_GONE)
 _DEFAULTS = {
     SourceState.WAITING: "Waiting for somebody to publish",
     SourceState.CONNECTING: "Connecting to the source",
@@ -80,8 +81,10 @@ class Standing:
         return replace(told, message=_DEFAULTS[told.state])
 
     @property
-    def is_connected(self) -> bool:
-        return self._told.state in (SourceState.LIVE, SourceState.STALLED)
+    def is_lost(self) -> bool:
+        """Whether there is no source. While it connects there is one: its first picture may come before the word that
+        it is live."""
+        return self._told.state in _GONE
 
     @property
     def seconds(self) -> float:

@@ -128,6 +128,17 @@ def test_the_box_is_as_measured_and_only_landmarks_are_smoothed(tracker: Tracker
     assert not np.array_equal(tracker.faces[0].landmarks, seen.landmarks)
 
 
+def test_a_time_that_was_mended_makes_no_speed(tracker: Tracker) -> None:
+    """Of a source that set its clock back, a few frames come a tick after each other."""
+    seconds = 0.0
+    for frame in range(20):
+        seconds += 0.04 if frame < 10 else 1 / 90000
+        assert tell(tracker, [face_at(100 + 6.0 * frame, 100)], seconds) == [0]
+    expected = tracker.tracks[0].expected(seconds + 0.04)
+    assert expected.x0 - tracker.tracks[0].face.box.x0 == pytest.approx(6.0, abs=0.5)
+    assert tell(tracker, [face_at(100 + 6.0 * 20, 100)], seconds + 0.04) == [0]
+
+
 def test_identities_are_not_given_twice(tracker: Tracker) -> None:
     tell(tracker, [face_at(100, 100)], 0.0)
     tracker.reset()

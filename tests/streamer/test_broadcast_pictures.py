@@ -89,7 +89,9 @@ def test_nothing_is_encoded_while_nobody_views() -> None:
                 air.show(number)
             await asyncio.sleep(0.7)
             assert (air.encodes, air.broadcast.viewers) == (before, 0)
-            assert air.meter.snapshot().drops == {}
+            assert air.meter.snapshot().drops == {"unwatched": 20}
+            # The encoder's memory is given back at once, not when the next viewer comes.
+            assert all(coder._encoder is None for coder in air.broadcast._coders.values())
 
     asyncio.run(run())
 

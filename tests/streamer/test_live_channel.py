@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
+import threading
 import time
 import tracemalloc
 from collections.abc import Coroutine
@@ -12,19 +14,55 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from scipy.stats import theilslopes
 
+from streamer.effort import FULL, Effort
+from streamer.frame import Frame
 from streamer.live.channel import Channel
 from streamer.live.conductor import Conductor
+from streamer.live.meter import FRAME_REASONS, UNWATCHED
+from streamer.live.ports import Cause, SourceState, SourceStatus
 from streamer.live.settings import LiveSettings
 from streamer.metrics import LiveMetrics
-from tests.helpers.living import CostlyWay, Looked, PlayedSource, Watcher, make_channel, numbered_frames, playing, until
+from streamer.pipeline import Processed
+from tests.helpers.living import (
+    LIVE,
+    CostlyWay,
+    Looked,
+    PlayedSource,
+    Watcher,
+    make_channel,
+    numbered_frames,
+    playing,
+    until,
+)
 
 FRAMES = numbered_frames(400)
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(main, 60))
+
+
+def figure(metrics: LiveMetrics, name: str, **labels: str) -> float:
+    """The sum of a stream's samples of this name and these labels, as Prometheus is told them; nan where there is
+    none."""
+    found = [
+        sample.value
+        for family in text_string_to_metric_families(metrics.render().decode())
+        for sample in family.samples
+        if sample.name == f"facelane_{name}" and labels.items() <= sample.labels.items()
+    ]
+    return sum(found) if found else math.nan
+
+
+def unaccounted(metrics: LiveMetrics) -> float:
+    """Frames that came in and are neither out nor dropped."""
+    dropped = sum(figure(metrics, "frames_dropped_total", reason=reason) for reason in FRAME_REASONS)
+    unwatched = figure(metrics, "frames_dropped_total", reason=UNWATCHED)
+    dropped += 0.0 if math.isnan(unwatched) else unwatched
+    return figure(metrics, "frames_in_total") - figure(metrics, "frames_shown_total") - dropped
 
 
 def rises(seen: list[Looked]) -> bool:
@@ -114,24 +152,150 @@ def test_pictures_may_change_their_size_and_scale_in_the_middle() -> None:
     run(main())
 
 
-def test_late_frames_are_dropped_before_any_work_and_a_constant_delay_is_not_late() -> None:
+def test_of_a_backlog_most_is_dropped_before_any_work_and_a_constant_delay_is_not_late() -> None:
     async def main() -> None:
         way = CostlyWay()
         source = PlayedSource(FRAMES, delay=0.5)
         settings = LiveSettings(without_viewers=True, max_age_seconds=0.1)
-        async with playing(source, lambda _: way, settings) as (channel, _):
+        async with playing(source, lambda _: way, settings) as (channel, metrics):
             await until(lambda: len(way.seen) > 10)
-            assert drops(channel, "late") <= 1
+            assert drops(channel, "late") == 0
             source.brings.clear()
             await until(lambda: channel.tell()["state"] == "retrying")
-            await asyncio.sleep(0.1)
-            before = len(way.seen)
-            for number in range(5):
-                old = replace(FRAMES[number], captured_at=time.monotonic() - 2)
-                channel.picture(old, decode_seconds=0.0)
-                await asyncio.sleep(0.05)
-            assert len(way.seen) == before
-            assert drops(channel, "late") >= 5
+            channel.status(LIVE)
+            begin = time.monotonic() - 0.5
+            await asyncio.sleep(2.0)
+            for number in range(50):
+                held_up = replace(FRAMES[number], captured_at=begin + 0.04 * number)
+                channel.picture(held_up, decode_seconds=0.0)
+                await asyncio.sleep(0.002)
+            await until(lambda: unaccounted(metrics) == 0)
+            assert drops(channel, "late") > 10
+
+    run(main())
+
+
+def test_the_newest_is_shown_however_old_it_is() -> None:
+    async def main() -> None:
+        way = CostlyWay()
+        source = PlayedSource([])
+        source.brings.clear()
+        async with playing(source, lambda _: way, LiveSettings(without_viewers=True)) as (channel, _):
+            channel.status(LIVE)
+            for number, age in enumerate((0.0, 0.0, 0.0, 0.5, 1.0, 3.0)):
+                channel.picture(replace(FRAMES[0], captured_at=time.monotonic() - age), decode_seconds=0.0)
+                await until(lambda: len(way.seen) == number + 1)  # noqa: B023
+            assert drops(channel, "late") == 0
+
+    run(main())
+
+
+def test_every_frame_is_out_or_dropped_for_one_reason_whatever_happens() -> None:
+    """Watched in both renditions, by nobody, lost while at work, failing."""
+
+    async def main() -> None:
+        source = PlayedSource(FRAMES, rate=50)
+        way = CostlyWay(0.03)
+        async with playing(source, lambda _: way) as (channel, metrics):
+            viewings = [channel.view("enhanced"), channel.view("compare")]
+            watchers = [Watcher(viewing) for viewing in viewings]
+            await asyncio.gather(*(watcher.look(seconds=10, live=15) for watcher in watchers))
+            way.fails = 2
+            await until(lambda: drops(channel, "failed") == 2)
+            for _ in range(3):
+                source.brings.clear()
+                await until(lambda: channel.tell()["state"] == "retrying")
+                source.brings.set()
+                await until(lambda: channel.tell()["state"] == "live")
+                await watchers[0].look(seconds=0.2)
+            for viewing in viewings:
+                viewing.close()
+            unseen = drops(channel, "unwatched")
+            await until(lambda: drops(channel, "unwatched") > unseen + 150)
+            viewing = channel.view("enhanced")
+            await Watcher(viewing).look(seconds=10, live=5)
+            viewing.close()
+            source.brings.clear()
+            await until(lambda: channel.tell()["state"] == "retrying")
+            await until(lambda: unaccounted(metrics) == 0)
+            assert figure(metrics, "frames_in_total") == source.sent
+            assert figure(metrics, "latency_seconds_count") == figure(metrics, "frames_shown_total")
+            assert figure(metrics, "frames_out_total", rendition="compare") >= 15
+            assert drops(channel, "superseded") > 10
+
+    run(main())
+
+
+def test_without_viewers_the_figures_are_those_up_to_the_encoder() -> None:
+    async def main() -> None:
+        source = PlayedSource(FRAMES)
+        async with playing(source, lambda _: CostlyWay(0.002), LiveSettings(without_viewers=True)) as (
+            channel,
+            metrics,
+        ):
+            await until(lambda: figure(metrics, "frames_shown_total") > 30)
+            status = channel.tell()
+            assert status["fps_out"] > 10
+            assert 0 < status["latency_ms"]["p50"] < 1000
+            assert figure(metrics, "latency_seconds_count") > 30
+            assert figure(metrics, "frame_age_seconds") < 5
+            assert status["drops"].get("unwatched", 0) == 0
+            source.brings.clear()
+            await until(lambda: unaccounted(metrics) == 0)
+
+    run(main())
+
+
+def test_who_comes_later_sees_nothing_old() -> None:
+    async def main() -> None:
+        source = PlayedSource(FRAMES)
+        async with playing(source, lambda _: CostlyWay(0.06)) as (channel, _):
+            viewing = channel.view("enhanced")
+            await Watcher(viewing).look(seconds=10, live=5)
+            viewing.close()
+            unseen = drops(channel, "unwatched")
+            await until(lambda: drops(channel, "unwatched") > unseen + 75)
+            sent = source.sent
+            viewing = channel.view("enhanced")
+            seen = await Watcher(viewing).look(seconds=10, live=3)
+            viewing.close()
+        assert seen[0].coded.facts["slate"] == "One moment"
+        shown = [each.coded.seq for each in seen if "slate" not in each.coded.facts]
+        assert min(shown) >= sent - 1
+
+    run(main())
+
+
+def test_a_frame_of_before_a_slate_does_not_take_it_away() -> None:
+    """The source is lost while its last frame is at work, in every run."""
+
+    async def main() -> None:
+        begun, gone = threading.Event(), threading.Event()
+
+        class Held(CostlyWay):
+            def process(self, frame: Frame, effort: Effort = FULL) -> Processed:
+                begun.set()
+                gone.wait(10)
+                return super().process(frame, effort)
+
+        source = PlayedSource([])
+        source.brings.clear()
+        async with playing(source, lambda _: Held()) as (channel, metrics):
+            viewing = channel.view("enhanced")
+            channel.status(LIVE)
+            channel.picture(replace(FRAMES[0], captured_at=time.monotonic()), decode_seconds=0.0)
+            await until(begun.is_set)
+            channel.status(SourceStatus(SourceState.RETRYING, Cause.CLOSED, "gone for now"))
+            gone.set()
+            await until(lambda: drops(channel, "source_lost") == 1)
+            # Nor does one that was still in the source's own hands.
+            channel.picture(replace(FRAMES[0], captured_at=time.monotonic()), decode_seconds=0.0)
+            assert drops(channel, "source_lost") == 2
+            seen = await Watcher(viewing).look(seconds=0.8)
+            viewing.close()
+            assert not any(each.is_live for each in seen)
+            assert seen[-1].coded.facts["slate"] == "gone for now"
+            assert math.isnan(figure(metrics, "effort_level"))
 
     run(main())
 
@@ -147,7 +311,7 @@ def test_nothing_is_done_while_nobody_watches() -> None:
             await until(lambda: len(way.seen) > 5)
             viewing.close()
             idle = drops(channel, "unwatched")
-            await until(lambda: drops(channel, "unwatched") > idle + 2)
+            await until(lambda: drops(channel, "unwatched") > idle + 75)
             done = len(way.seen)
             await asyncio.sleep(0.3)
             assert len(way.seen) == done
@@ -185,15 +349,37 @@ def test_a_stream_whose_source_dies_keeps_its_viewers_and_tells_them() -> None:
     run(main())
 
 
-def test_a_connected_source_without_pictures_has_stalled() -> None:
+def test_a_connected_source_without_pictures_has_stalled_and_prometheus_hears_of_it() -> None:
     async def main() -> None:
-        source = PlayedSource(FRAMES[:1], rate=0.2)
-        async with playing(source, lambda _: CostlyWay(), LiveSettings(wait_seconds=0.3)) as (channel, _):
+        source = PlayedSource(FRAMES[:1], rate=0.4)
+        async with playing(source, lambda _: CostlyWay(), LiveSettings(wait_seconds=0.3)) as (channel, metrics):
             viewing = channel.view("enhanced")
             await until(lambda: channel.tell()["state"] == "stalled")
+            assert figure(metrics, "source_state", state="stalled") == 1
+            assert figure(metrics, "source_state", state="live") == 0
             seen = await Watcher(viewing).look(seconds=0.8)
+            await until(lambda: channel.tell()["state"] == "live")
+            assert figure(metrics, "source_state", state="stalled") == 0
+            assert figure(metrics, "source_state", state="live") == 1
             viewing.close()
         assert "no pictures" in str(seen[-1].coded.facts["slate"])
+
+    run(main())
+
+
+def test_the_effort_is_told_only_while_there_is_any() -> None:
+    async def main() -> None:
+        source = PlayedSource(FRAMES)
+        async with playing(source, lambda _: CostlyWay()) as (channel, metrics):
+            assert math.isnan(figure(metrics, "effort_level"))
+            viewing = channel.view("enhanced")
+            await until(lambda: figure(metrics, "effort_level") == 0)
+            source.brings.clear()
+            await until(lambda: math.isnan(figure(metrics, "effort_level")))
+            source.brings.set()
+            await until(lambda: figure(metrics, "effort_level") == 0)
+            viewing.close()
+            await until(lambda: math.isnan(figure(metrics, "effort_level")))
 
     run(main())
 
@@ -260,29 +446,42 @@ def test_changes_are_told_at_once_and_every_second_and_end_with_the_stream() -> 
             count = len(told)
             await until(lambda: len(told) > count, seconds=3)
         await asyncio.wait_for(listening, 2)
-        assert channel._listeners == set()
+        assert len(channel._listeners) == 0
 
     run(main())
 
 
-def test_two_streams_on_one_conductor_are_both_served() -> None:
+def test_two_streams_on_one_conductor_are_served_in_turn() -> None:
     async def main() -> None:
         settings, metrics, conductor = LiveSettings(without_viewers=True), LiveMetrics(), Conductor()
         conductor.start()
-        greedy, modest = CostlyWay(0.08), CostlyWay(0.004)
+        served: list[str] = []
+
+        class Noted(CostlyWay):
+            def __init__(self, name: str, seconds: float) -> None:
+                super().__init__(seconds)
+                self._name = name
+
+            def process(self, frame: Frame, effort: Effort = FULL) -> Processed:
+                served.append(self._name)
+                return super().process(frame, effort)
+
+        ways = {"greedy": Noted("greedy", 0.08), "modest": Noted("modest", 0.004)}
         channels = [
-            make_channel("greedy", PlayedSource(FRAMES), lambda _: greedy, settings, conductor, metrics),
-            make_channel("modest", PlayedSource(FRAMES), lambda _: modest, settings, conductor, metrics),
+            make_channel(name, PlayedSource(FRAMES), lambda _, way=way: way, settings, conductor, metrics)  # type: ignore[misc]
+            for name, way in ways.items()
         ]
         for channel in channels:
             channel.start()
-        await asyncio.sleep(3.0)
+        await until(lambda: served.count("greedy") >= 30, seconds=30)
         await asyncio.gather(*(channel.aclose() for channel in channels))
         await conductor.aclose()
-        # 25 a second come; while a long frame is at work, more than one of them may go by.
-        assert len(modest.seen) > 12
-        assert len(greedy.seen) > 8
-        assert greedy.threads == modest.threads == {"conductor"}
+        # While a long frame of the one is at work, a frame of the other comes, and that is next, now and then after
+        # another moment of a busy machine; and the other leaves the rest of the time to the one.
+        in_a_row = sum(pair == ("greedy", "greedy") for pair in pairwise(served[4:]))
+        assert in_a_row <= 6
+        assert served.count("modest") <= 3 * served.count("greedy")
+        assert ways["greedy"].threads == ways["modest"].threads == {"conductor"}
 
     run(main())
 

@@ -75,6 +75,48 @@ def test_one_wild_time_spoils_nothing_after_it() -> None:
     assert clock.place(4.04, 14.04) == pytest.approx(14.04, abs=1e-6)
 
 
+@pytest.mark.parametrize("shorter", [0.05, 0.2, 0.4, 1.0])
+def test_a_way_that_gets_quicker_lets_no_time_go_back(shorter: float) -> None:
+    """A queue on the way empties: what was in it arrives at once, and what follows comes sooner than ever."""
+    noise = random.Random(3)
+    before = [(i * 0.04, 10 + i * 0.04 + shorter + noise.uniform(0, 0.06)) for i in range(500)]
+    last = max(arrived for _, arrived in before)
+    after = [(20 + i * 0.04, max(last, 30 + i * 0.04)) for i in range(500)]
+    times = [(media, max(arrived for _, arrived in before[: i + 1])) for i, (media, _) in enumerate(before)] + after
+    captured = placed(ArrivalClock(), times)
+    assert all(at <= arrived for at, (_, arrived) in zip(captured, times, strict=True))
+    # But in the first second nothing goes back; nor does it stand where frames came one by one.
+    assert min(steps(captured[30:])) >= 0
+    assert min(steps(captured[550:])) > 0.019
+    assert captured[-1] == pytest.approx(times[-1][1], abs=1e-6)
+
+
+@pytest.mark.parametrize("ahead", [0.3, 1.0, 2.9, 100.0])
+def test_one_time_too_far_ahead_changes_nothing(ahead: float) -> None:
+    times = [(i * 0.04 + (ahead if i == 200 else 0), 10 + i * 0.04) for i in range(400)]
+    captured = placed(ArrivalClock(), times)
+    assert captured == pytest.approx([arrived for _, arrived in times], abs=1e-6)
+
+
+def test_a_clock_that_was_set_ahead_is_believed_soon() -> None:
+    times = [(i * 0.04 + (0.5 if i >= 200 else 0), 10 + i * 0.04 + 0.01 * (i % 3)) for i in range(400)]
+    captured = placed(ArrivalClock(), times)
+    assert min(steps(captured[30:])) > 0
+    assert max(abs(step - 0.04) for step in steps(captured[230:])) < 0.021
+    assert times[-1][1] - captured[-1] < 0.03
+
+
+def test_sound_that_begins_later_and_comes_sooner_brings_the_pictures_along() -> None:
+    clock = ArrivalClock()
+    pictures = placed(clock, [(i * 0.04, 10 + i * 0.04 + 0.4) for i in range(100)])
+    sound = []
+    for i in range(100, 400):
+        sound.append(clock.place(i * 0.04, 10 + i * 0.04))
+        pictures.append(clock.place(i * 0.04, 10 + i * 0.04 + 0.4))
+    assert min(steps(pictures)) > 0.019
+    assert pictures[-1] == pytest.approx(sound[-1], abs=1e-6)
+
+
 def test_sound_and_picture_stay_in_step_on_one_clock() -> None:
     clock = ArrivalClock()
     picture, sound = [], []

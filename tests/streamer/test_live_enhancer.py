@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from fractions import Fraction
 
@@ -7,11 +8,12 @@ import numpy as np
 import pytest
 
 from experts.resize import ResizeExpert
-from streamer.effort import FULL, LADDER
-from streamer.frame import Frame
+from streamer.effort import FULL, LADDER, Effort
+from streamer.frame import Frame, FrameReport
 from streamer.live.enhancer import FAILURES, Enhancer
 from streamer.live.names import check_name
 from streamer.live.warmup import warm_up
+from streamer.pipeline import Processed
 from tests.helpers.living import CostlyWay, numbered_frames
 from web.feeds import BadRequestError
 
@@ -48,8 +50,9 @@ def test_the_way_is_made_at_the_first_frame_and_anew_for_another_scale_or_after_
     made = Made()
     enhancer = Enhancer(made, most_scale=2, max_height=200)
     tall = numbered_frames(1, height=160)[0]
-    for frame in (frame_at(0), frame_at(0.04), frame_at(0.08, tall), frame_at(0.12, tall), frame_at(5.0, tall)):
-        assert enhancer.enhance(frame, interval=0.04, share=1.0).effort is FULL
+    frames = [(frame_at(0), 0), (frame_at(0.04), 0), (frame_at(0.08, tall), 0), (frame_at(3, tall), 0)]
+    for frame, run in (*frames, (frame_at(5, tall), 1)):
+        assert enhancer.enhance(frame, interval=0.04, share=1.0, run=run).effort is FULL
     assert [scale for scale, _ in made.ways] == [2, 1, 1]
     assert [len(way.seen) for _, way in made.ways] == [2, 2, 1]
 
@@ -68,6 +71,33 @@ def test_a_way_that_keeps_failing_is_made_anew_and_one_that_fails_once_is_not() 
     made._fails = 0
     enhancer.enhance(frame_at(0.9), interval=0.04, share=1.0)
     assert len(made.ways) == 2
+
+
+@pytest.mark.parametrize("streams", [2, 4, 8])
+def test_every_stream_of_too_many_gets_less_effort_however_seldom_it_is_served(
+    streams: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In simulated time: a frame at full effort takes 0.3 s, so that each of eight streams waits 2.4 s for its next."""
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    made: list[object] = []
+
+    class Slow:
+        def process(self, frame: Frame, effort: Effort) -> Processed:
+            clock[0] += 0.3 / (1 + LADDER.index(effort))
+            return Processed(frame, None, FrameReport(frame.seq, {}))
+
+    def make(_scale: int) -> Slow:
+        made.append(None)
+        return Slow()
+
+    enhancers = [Enhancer(make, most_scale=1, max_height=1080) for _ in range(streams)]
+    while clock[0] < 130:
+        for enhancer in enhancers:
+            enhancer.enhance(frame_at(clock[0]), interval=1 / 30, share=1 / streams)
+    assert len(made) == streams
+    assert all(enhancer.level > 2 for enhancer in enhancers)
 
 
 def test_frames_that_take_too_long_get_less_effort() -> None:

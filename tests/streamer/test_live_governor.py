@@ -219,5 +219,6 @@ def test_after_a_pause_it_judges_anew() -> None:
     governor = Governor()
     for index in range(3):
         governor.measured(Sample(0.03, 1 + index * 0.04, INTERVAL))
+    governor.resume()
     governor.measured(Sample(0.5, 60.0, INTERVAL))
     assert governor.level == 0

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import time
 
-from streamer.live.arrivals import Arrivals
 from streamer.live.ports import Cause, SourceState, SourceStatus
 from streamer.live.standing import Standing
 
@@ -24,7 +23,7 @@ def test_a_live_source_without_pictures_has_stalled_until_one_comes() -> None:
     assert not standing.look()
     assert state_of(standing) is SourceState.STALLED
     assert "no pictures" in standing.status.message
-    assert standing.is_connected
+    assert not standing.is_lost
     standing.pictured()
     assert standing.look()
     assert state_of(standing) is SourceState.LIVE
@@ -48,23 +47,6 @@ def test_it_says_how_the_source_stands_and_for_how_long() -> None:
     standing.tell(GONE)
     assert standing.seconds < 0.02
     assert standing.status == GONE
-    assert not standing.is_connected
+    assert standing.is_lost
     assert standing.tell(SourceStatus(SourceState.WAITING)).is_new
     assert standing.status.message == "Waiting for somebody to publish"
-
-
-def test_arrivals_tell_the_rate_and_what_is_usual() -> None:
-    arrivals = Arrivals()
-    assert arrivals.interval == 0.04
-    for number in range(100):
-        if number % 10:
-            arrivals.add(10 + number / 50, 10.3 + number / 50 + 0.02 * (number % 3))
-    assert abs(arrivals.interval - 0.02) < 1e-6
-    assert abs(arrivals.usual_age - 0.3) < 1e-6
-
-
-def test_a_pause_or_a_jump_is_no_interval() -> None:
-    arrivals = Arrivals()
-    for at in (0.0, 0.1, 0.2, 60.0, 60.1, 60.2, 5.0, 5.1, 5.2):
-        arrivals.add(at, at)
-    assert abs(arrivals.interval - 0.1) < 1e-6

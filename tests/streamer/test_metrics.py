@@ -133,12 +133,15 @@ def test_tells_the_rates_of_the_last_seconds(metrics: LiveMetrics, meter: Stream
     assert meter.snapshot().fps_out == 0
 
 
-def test_the_comparison_is_no_second_stream(meter: StreamMeter, clock: Clock) -> None:
+def test_the_comparison_is_no_second_stream(metrics: LiveMetrics, meter: StreamMeter, clock: Clock) -> None:
     for _ in range(50):
         for rendition, size in (("enhanced", 1000), ("compare", 3000)):
-            meter.frame_out(latency_seconds=0.03, size_bytes=size, rendition=rendition)
+            again = rendition == "compare"
+            meter.frame_out(latency_seconds=0.03, size_bytes=size, rendition=rendition, again=again)
         clock.now += 0.04
     now = meter.snapshot()
+    assert value(metrics, "facelane_frames_shown_total") == value(metrics, "facelane_latency_seconds_count") == 50
+    assert value(metrics, "facelane_frames_out_total", rendition="compare") == 50
     assert now.fps_out == pytest.approx(25)
     assert now.bitrate_kbps == pytest.approx(25 * 3000 * 8 / 1000)
 
@@ -181,9 +184,13 @@ def test_counts_a_reconnect_under_what_had_ended_it(metrics: LiveMetrics, meter:
 
 @pytest.mark.parametrize("level", range(len(LADDER)))
 def test_tells_the_effort_as_a_step(metrics: LiveMetrics, meter: StreamMeter, level: int) -> None:
+    assert value(metrics, "facelane_effort_level") is None
     meter.effort(LADDER[level].name)
     assert value(metrics, "facelane_effort_level") == level
     assert (meter.snapshot().effort, meter.snapshot().effort_level) == (LADDER[level].name, level)
+    meter.idle()
+    meter.idle()
+    assert value(metrics, "facelane_effort_level") is None
 
 
 @pytest.mark.parametrize("nonsense", [-0.1, 61.0, math.nan, math.inf])
