@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -17,7 +18,8 @@ logger = logging.getLogger(__name__)
 
 MAX_AGE_SECONDS = 0.5
 
-Decoded = Callable[[av.VideoFrame, CodedPicture], None]
+Decoded = Callable[[av.VideoFrame, CodedPicture, float], None]
+"""With the picture that it was, and how long decoding took, in seconds."""
 
 
 class PictureDecoder:
@@ -34,16 +36,17 @@ class PictureDecoder:
         self._thread = threading.Thread(target=self._run, name="publisher-decoder", daemon=True)
         self._thread.start()
 
-    def put(self, codec: str, picture: CodedPicture) -> bool:
-        """False where decoding is so far behind that what waited was thrown away, and a key frame is needed."""
+    def put(self, codec: str, picture: CodedPicture) -> int:
+        """0; or, where decoding is so far behind that what waited was thrown away, and this with it, how many pictures
+        that were: a key frame is needed then."""
+        skipped = 0
         with self._news:
-            behind = bool(self._waiting) and picture.arrived_at - self._waiting[0][1].arrived_at > MAX_AGE_SECONDS
-            if behind:
+            self._waiting.append((codec, picture))
+            if picture.arrived_at - self._waiting[0][1].arrived_at > MAX_AGE_SECONDS:
+                skipped = len(self._waiting)
                 self._waiting.clear()
-            else:
-                self._waiting.append((codec, picture))
             self._news.notify()
-        return not behind
+        return skipped
 
     def close(self) -> None:
         """Ends the thread soon, without waiting for it."""
@@ -54,6 +57,7 @@ class PictureDecoder:
     def _run(self) -> None:
         while (job := self._next()) is not None:
             codec, picture = job
+            started = time.perf_counter()
             try:
                 frames = self._context(codec).decode(av.Packet(picture.data))
             except av.FFmpegError as error:
@@ -61,7 +65,7 @@ class PictureDecoder:
                 self._tell(self._failed)
                 continue
             for frame in frames:
-                self._tell(self._decoded, frame, picture)
+                self._tell(self._decoded, frame, picture, time.perf_counter() - started)
 
     def _next(self) -> tuple[str, CodedPicture] | None:
         with self._news:

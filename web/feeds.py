@@ -19,6 +19,14 @@ Rendition = Literal["enhanced", "compare"]
 """What a viewer sees: the enhanced picture; or that with the original at its own size packed below (see `Layout`)."""
 
 
+LostPackets = Literal["picture", "sound", "sound_late"]
+"""RTP packets of a publisher: of pictures or sound, that never came; or of sound, that came too late to be in order."""
+
+LostPictures = Literal["no_key_frame", "undecodable", "catching_up"]
+"""Why a publisher's pictures were not decoded: what they build on was lost; decoding failed; it was behind, and goes on
+with the next key frame."""
+
+
 class FeedError(Exception):
     """Root of this room. `status`: the HTTP status that tells it; the message is one line and says what to do."""
 
@@ -132,15 +140,19 @@ class EndOfFeed(Exception):  # noqa: N818 - an ending, not an error
 class Publishing(Protocol):
     """Where a publisher's media goes. `media_seconds`: the publisher's own clock, one for sound and picture."""
 
-    def picture(self, picture: av.VideoFrame, *, media_seconds: float, arrived_at: float) -> None: ...
+    def picture(
+        self, picture: av.VideoFrame, *, media_seconds: float, arrived_at: float, decode_seconds: float
+    ) -> None: ...
 
     def sound(self, opus: bytes, *, samples: int, media_seconds: float, arrived_at: float) -> None:
         """One Opus packet as it came; `samples`: its duration at 48 kHz."""
         ...
 
-    def lost(self, what: str, count: int = 1) -> None:
-        """Something that came from the publisher could not be used; `what` is one of a few fixed words."""
+    def lost(self, why: LostPictures, count: int = 1) -> None:
+        """Pictures that were not decoded."""
         ...
+
+    def packets_lost(self, kind: LostPackets, count: int = 1) -> None: ...
 
     async def ended(self) -> str:
         """Returns when nothing more is taken, with why, in one line: the stream was removed."""

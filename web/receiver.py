@@ -43,7 +43,7 @@ class PictureReceiver:
         self._ssrc = packet.ssrc
         for arrival, lost in self._reorder.put(Arrival(packet, payload, time.monotonic())):
             if lost:
-                self._publishing.lost("packets", lost)
+                self._publishing.packets_lost("picture", lost)
             for picture in self._assembler.put(arrival, lost):
                 self._take(picture)
         return self._may_ask()
@@ -69,18 +69,20 @@ class PictureReceiver:
         self._needs_key = (self._needs_key or picture.broken) and not is_key(codec, picture.data)
         if self._needs_key:
             self._publishing.lost("no_key_frame")
-        elif not self._decoder.put(codec, picture):
-            self._publishing.lost("late")
+        elif (skipped := self._decoder.put(codec, picture)) > 0:
+            self._publishing.lost("catching_up", skipped)
             self._needs_key = True
 
     def _codec_of(self, picture: CodedPicture) -> str:
         codecs = {codec.payloadType: codec.name for codec in self._transceiver._codecs}
         return codecs.get(picture.payload_type, "").lower()
 
-    def _decoded(self, frame: av.VideoFrame, picture: CodedPicture) -> None:
+    def _decoded(self, frame: av.VideoFrame, picture: CodedPicture, seconds: float) -> None:
         if not self._closed:
             media_seconds = self._clock.picture_seconds(picture.timestamp, picture.arrived_at)
-            self._publishing.picture(frame, media_seconds=media_seconds, arrived_at=picture.arrived_at)
+            self._publishing.picture(
+                frame, media_seconds=media_seconds, arrived_at=picture.arrived_at, decode_seconds=seconds
+            )
 
     def _undecodable(self) -> None:
         if not self._closed:
@@ -107,10 +109,10 @@ class SoundReceiver:
         late = self._reorder.late
         for arrival, lost in self._reorder.put(Arrival(packet, payload, time.monotonic())):
             if lost:
-                self._publishing.lost("sound", lost)
+                self._publishing.packets_lost("sound", lost)
             self._hand_on(arrival)
         if self._reorder.late > late:
-            self._publishing.lost("sound_late")
+            self._publishing.packets_lost("sound_late")
         return False
 
     def report(self, ntp: int, rtp: int) -> None:

@@ -22,7 +22,7 @@ from streamer.live.ports import LiveSource, Outlet, SoundPacket, SourceState, So
 from streamer.live.settings import LiveSettings
 from streamer.live.standing import Standing
 from streamer.live.status import stream_status
-from web.feeds import Rendition, Status, Viewing
+from web.feeds import LostPackets, Rendition, Status, Viewing
 
 logger = logging.getLogger(__name__)
 
@@ -116,6 +116,9 @@ class Channel:
 
     def mended(self, what: str, count: int = 1) -> None:
         self._meter.mended(what, count)
+
+    def packets_lost(self, kind: LostPackets, count: int = 1) -> None:
+        self._meter.packets_lost(kind, count)
 
     def _refusal(self, now: float) -> str | None:
         """Why a frame that comes now is not to be enhanced, None if it is."""

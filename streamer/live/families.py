@@ -45,6 +45,9 @@ class Families:
             "viewer_frames_dropped", "Coded pictures that one viewer did not get, and others may have.", "reason"
         )
         self.mended = self._counter("timestamps_mended", "Timestamps of the source that were put right.", "kind")
+        self.packets_lost = self._counter(
+            "source_packets_lost", "Packets of a publisher that never came, or too late to be of use.", "kind"
+        )
         self.picture_bytes = self._counter(
             "picture_bytes", "Bytes of coded pictures, once for all viewers.", "rendition"
         )

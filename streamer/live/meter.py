@@ -6,12 +6,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from threading import Lock
+from typing import get_args
 
 from routing.types import Lane
 from streamer.frame import FrameReport
 from streamer.live.families import Children, Families
 from streamer.live.figures import STEPS, MeterSnapshot, RecentFigures, Tally, snapshot_of
 from streamer.live.ports import Cause, SourceState, SourceStatus
+from web.feeds import LostPackets
 
 Clock = Callable[[], float]
 
@@ -95,8 +97,14 @@ class StreamMeter:
                 self._series.mended[(what,)].inc(count)
                 self._tally.mended[what] += count
 
+    def packets_lost(self, kind: LostPackets, count: int = 1) -> None:
+        """Packets of the source never came, or too late to be of use. What that costs in frames is counted as those."""
+        with self._lock:
+            if not self._closed:
+                self._series.packets_lost[(kind,)].inc(count)
+
     def stage(self, name: str, seconds: float) -> None:
-        """One frame spent so long in a stage outside the pipeline: "queue", "decode", "encode"."""
+        """One frame spent so long in a stage outside the pipeline: "decode", "queue", "handover", "encode"."""
         with self._lock:
             if not self._closed:
                 self._add_stage(name, seconds, self._clock())
@@ -233,6 +241,7 @@ class _Series:
         self.frames_dropped = Children(families.frames_dropped, name)
         self.viewer_frames_dropped = Children(families.viewer_frames_dropped, name)
         self.mended = Children(families.mended, name)
+        self.packets_lost = Children(families.packets_lost, name)
         self.stage = Children(families.stage, name)
         self.faces = Children(families.faces, name)
         self.batches = Children(families.batches, name)
@@ -245,6 +254,8 @@ class _Series:
         for reason in DROP_REASONS:
             self.frames_dropped[(reason,)].inc(0)
         self.viewer_frames_dropped[(SLOW_VIEWER,)].inc(0)
+        for kind in get_args(LostPackets):
+            self.packets_lost[(kind,)].inc(0)
         self.frames_out[("enhanced",)].inc(0)
         for cause in Cause:
             self.reconnects[(cause.value,)].inc(0)

@@ -10,7 +10,7 @@ from streamer.frame import Frame
 
 if TYPE_CHECKING:
     from streamer.live.facts import PictureFacts
-    from web.feeds import Rendition, Viewing
+    from web.feeds import LostPackets, Rendition, Viewing
 
 
 class SourceState(StrEnum):
@@ -79,6 +79,10 @@ class Inlet(Protocol):
 
     def mended(self, what: str, count: int = 1) -> None:
         """Something that was put right: "timestamp_missing", "timestamp_jump", ..."""
+        ...
+
+    def packets_lost(self, kind: LostPackets, count: int = 1) -> None:
+        """Packets of the source that never came, or too late to be of use."""
         ...
 
 

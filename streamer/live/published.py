@@ -19,7 +19,7 @@ from streamer.live.ports import Cause, Inlet, SoundPacket, SourceState, SourceSt
 from streamer.live.slot import LatestSlot
 from streamer.media.convert import convert
 from streamer.media.orient import orient, orientation_of
-from web.feeds import NameTakenError
+from web.feeds import LostPackets, LostPictures, NameTakenError
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ _LIVE = SourceStatus(SourceState.LIVE)
 class _Received:
     picture: av.VideoFrame
     captured_at: float
+    decode_seconds: float
     by: Publication
 
 
@@ -46,17 +47,24 @@ class Publication:
         self._clock = ArrivalClock()
         self._over = asyncio.Event()
 
-    def picture(self, picture: av.VideoFrame, *, media_seconds: float, arrived_at: float) -> None:
+    def picture(
+        self, picture: av.VideoFrame, *, media_seconds: float, arrived_at: float, decode_seconds: float
+    ) -> None:
         """The picture's size may change from one to the next."""
         captured_at = self._clock.place(media_seconds, arrived_at)
-        self._source.receive(_Received(picture, captured_at, self))
+        self._source.receive(_Received(picture, captured_at, decode_seconds, self))
 
     def sound(self, opus: bytes, *, samples: int, media_seconds: float, arrived_at: float) -> None:
         captured_at = self._clock.place(media_seconds, arrived_at)
         self._source.hear(SoundPacket(opus, samples, captured_at), by=self)
 
-    def lost(self, what: str, count: int = 1) -> None:
-        self._source.lose(what, count, by=self)
+    def lost(self, why: LostPictures, count: int = 1) -> None:
+        if (inlet := self._source.inlet_of(self)) is not None:
+            inlet.dropped(why, count)
+
+    def packets_lost(self, kind: LostPackets, count: int = 1) -> None:
+        if (inlet := self._source.inlet_of(self)) is not None:
+            inlet.packets_lost(kind, count)
 
     async def ended(self) -> str:
         await self._over.wait()
@@ -72,7 +80,7 @@ class Publication:
 
 class PublishedSource:
     """A live source that waits for a publisher, and for the next when one left. Pictures become frames on a thread of
-    its own, the newest first: what can't be kept up with is dropped ("superseded").
+    its own, the newest first: what can't be kept up with is dropped ("catching_up").
 
     `on_left`: called on the event loop when a publisher leaves.
     """
@@ -125,7 +133,7 @@ class PublishedSource:
             self._is_live = True
             self._tell(_LIVE)
         if self._slot.put(received) is not None:
-            self._inlet.dropped("superseded")
+            self._inlet.dropped("catching_up")
         with self._changed:
             self._changed.notify()
 
@@ -134,9 +142,9 @@ class PublishedSource:
             self._has_sound = True
             self._inlet.sound(packet)
 
-    def lose(self, what: str, count: int, *, by: Publication) -> None:
-        if by is self._publication and self._inlet is not None:
-            self._inlet.dropped(what, count)
+    def inlet_of(self, publication: Publication) -> Inlet | None:
+        """What this publisher feeds now, if anything."""
+        return self._inlet if publication is self._publication else None
 
     def leave(self, publication: Publication) -> None:
         if publication is not self._publication:
@@ -167,7 +175,8 @@ class PublishedSource:
             frame = self._converted(received)
             # The publisher may have left, and another have come, in the meantime.
             if frame is not None and self._inlet is not None and received.by is self._publication:
-                self._inlet.picture(frame, decode_seconds=time.perf_counter() - started)
+                seconds = received.decode_seconds + time.perf_counter() - started
+                self._inlet.picture(frame, decode_seconds=seconds)
 
     def _next(self) -> _Received | None:
         with self._changed:

@@ -14,6 +14,7 @@ from av.audio.codeccontext import AudioCodecContext
 from streamer.frame import Frame
 from streamer.live.ports import SoundPacket, SourceState, SourceStatus
 from tests.helpers.rtsp import is_flash, read_number
+from web.feeds import LostPackets
 
 
 class CollectingInlet:
@@ -50,6 +51,9 @@ class CollectingInlet:
 
     def mended(self, what: str, count: int = 1) -> None:
         self.mends[what] += count
+
+    def packets_lost(self, kind: LostPackets, count: int = 1) -> None:
+        raise AssertionError("FFmpeg tells of no packets")
 
     @property
     def states(self) -> list[SourceState]:

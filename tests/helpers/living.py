@@ -22,7 +22,7 @@ from streamer.live.broadcast import Broadcast
 from streamer.live.channel import Channel
 from streamer.live.conductor import Conductor
 from streamer.live.enhancer import Enhancer, MakeWay
-from streamer.live.ports import Cause, Inlet, SoundPacket, SourceState, SourceStatus
+from streamer.live.ports import Cause, Inlet, LiveSource, SoundPacket, SourceState, SourceStatus
 from streamer.live.settings import LiveSettings
 from streamer.metrics import LiveMetrics
 from streamer.pipeline import Processed
@@ -171,7 +171,7 @@ class Watcher:
 
 @asynccontextmanager
 async def playing(
-    source: PlayedSource, make_way: MakeWay, settings: LiveSettings | None = None, *, metrics: LiveMetrics | None = None
+    source: LiveSource, make_way: MakeWay, settings: LiveSettings | None = None, *, metrics: LiveMetrics | None = None
 ) -> AsyncIterator[tuple[Channel, LiveMetrics]]:
     """A channel that plays, with everything real but source and way."""
     metrics = metrics or LiveMetrics()
@@ -188,7 +188,7 @@ async def playing(
 
 def make_channel(
     name: str,
-    source: PlayedSource,
+    source: LiveSource,
     make_way: MakeWay,
     settings: LiveSettings,
     conductor: Conductor,

@@ -48,6 +48,7 @@ def live_through_everything(meter: StreamMeter) -> None:
     meter.report(report(degraded=("landmarks coincide",)))
     meter.frame_out(latency_seconds=0.03, size_bytes=30_000, rendition="compare")
     meter.dropped("late")
+    meter.packets_lost("sound", 2)
     meter.viewer_dropped(3)
     meter.mended("timestamp_jump")
     meter.glass(0.12)

@@ -30,6 +30,8 @@ from web.feeds import (
     EndOfFeed,
     FullError,
     Layout,
+    LostPackets,
+    LostPictures,
     NameTakenError,
     Rendition,
     SourceRefusedError,
@@ -184,19 +186,27 @@ class DemoPublishing:
     def __init__(self, stream: DemoStream) -> None:
         self._stream = stream
         self.pictures: deque[tuple[av.VideoFrame, float, float]] = deque(maxlen=500)
+        self.decode_seconds: deque[float] = deque(maxlen=500)
         self.sounds: deque[tuple[bytes, int, float, float]] = deque(maxlen=2000)
         self.losses: dict[str, int] = {}
+        """Pictures and packets, by why and kind."""
         self.closed = False
 
-    def picture(self, picture: av.VideoFrame, *, media_seconds: float, arrived_at: float) -> None:
+    def picture(
+        self, picture: av.VideoFrame, *, media_seconds: float, arrived_at: float, decode_seconds: float
+    ) -> None:
+        self.decode_seconds.append(decode_seconds)
         self.pictures.append((picture, media_seconds, arrived_at))
         self._stream.latest = picture
 
     def sound(self, opus: bytes, *, samples: int, media_seconds: float, arrived_at: float) -> None:
         self.sounds.append((opus, samples, media_seconds, arrived_at))
 
-    def lost(self, what: str, count: int = 1) -> None:
-        self.losses[what] = self.losses.get(what, 0) + count
+    def lost(self, why: LostPictures, count: int = 1) -> None:
+        self.losses[why] = self.losses.get(why, 0) + count
+
+    def packets_lost(self, kind: LostPackets, count: int = 1) -> None:
+        self.losses[kind] = self.losses.get(kind, 0) + count
 
     async def ended(self) -> str:
         while not self._stream.ended:

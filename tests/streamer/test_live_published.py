@@ -15,7 +15,10 @@ from streamer.live.ports import SoundPacket, SourceState, SourceStatus
 from streamer.live.published import PublishedSource
 from tests.helpers.living import until
 from tests.helpers.rtsp import numbered, read_number
-from web.feeds import NameTakenError
+from web.feeds import LostPackets, NameTakenError
+
+DECODING = 0.5
+"""Seconds, as the decoder before tells of them."""
 
 
 class Heard:
@@ -27,9 +30,11 @@ class Heard:
         self.sounds: list[SoundPacket] = []
         self.states: list[SourceStatus] = []
         self.drops: Counter[str] = Counter()
+        self.packets: Counter[str] = Counter()
+        self.decode_seconds: list[float] = []
 
     def picture(self, frame: Frame, *, decode_seconds: float) -> None:
-        assert decode_seconds >= 0.0
+        self.decode_seconds.append(decode_seconds)
         self.frames.append(frame)
         time.sleep(self._slow_seconds)
 
@@ -45,6 +50,9 @@ class Heard:
     def mended(self, what: str, count: int = 1) -> None:
         raise AssertionError("a publisher's times need no mending")
 
+    def packets_lost(self, kind: LostPackets, count: int = 1) -> None:
+        self.packets[kind] += count
+
 
 def picture(number: int, *, width: int = 128, height: int = 96) -> av.VideoFrame:
     return av.VideoFrame.from_ndarray(numbered(number, height=height, width=width), format="yuv420p")
@@ -59,7 +67,10 @@ def test_pictures_become_frames_in_order_whatever_their_size() -> None:
         for number in range(6):
             width = 128 if number < 3 else 192
             publication.picture(
-                picture(number, width=width), media_seconds=number / 25, arrived_at=now + number / 25 + 0.001 * number
+                picture(number, width=width),
+                media_seconds=number / 25,
+                arrived_at=now + number / 25 + 0.001 * number,
+                decode_seconds=DECODING,
             )
             await until(lambda: len(heard.frames) > number)  # noqa: B023
         await source.aclose()
@@ -77,7 +88,7 @@ def test_sound_is_untouched_and_on_the_pictures_clock() -> None:
         source.start(heard)
         publication = source.open()
         now = time.monotonic()
-        publication.picture(picture(0), media_seconds=7.0, arrived_at=now)
+        publication.picture(picture(0), media_seconds=7.0, arrived_at=now, decode_seconds=DECODING)
         publication.sound(b"opus", samples=960, media_seconds=7.02, arrived_at=now + 0.05)
         await until(lambda: len(heard.frames) == 1)
         await source.aclose()
@@ -96,15 +107,18 @@ def test_one_publisher_at_a_time_and_its_coming_and_going_is_told() -> None:
         first = source.open()
         with pytest.raises(NameTakenError, match="already"):
             source.open()
-        first.picture(picture(0), media_seconds=0, arrived_at=time.monotonic())
+        first.picture(picture(0), media_seconds=0, arrived_at=time.monotonic(), decode_seconds=DECODING)
         first.lost("undecodable", 3)
+        first.packets_lost("sound", 5)
         await until(lambda: len(heard.frames) == 1)
         first.close()
         first.close()
         second = source.open()
         # Whoever left is heard no more, nor can it end another's publication.
-        first.picture(picture(1), media_seconds=1, arrived_at=time.monotonic())
+        first.picture(picture(1), media_seconds=1, arrived_at=time.monotonic(), decode_seconds=DECODING)
         first.sound(b"x", samples=960, media_seconds=1, arrived_at=time.monotonic())
+        first.lost("undecodable", 3)
+        first.packets_lost("sound", 5)
         first.close()
         assert source.is_taken
         second.close()
@@ -113,6 +127,8 @@ def test_one_publisher_at_a_time_and_its_coming_and_going_is_told() -> None:
         assert heard.sounds == []
         assert left == [1, 1]
         assert heard.drops == {"undecodable": 3}
+        assert heard.packets == {"sound": 5}
+        assert heard.decode_seconds[0] > DECODING
         states = [status.state for status in heard.states]
         waiting, connecting, live = SourceState.WAITING, SourceState.CONNECTING, SourceState.LIVE
         assert states == [waiting, connecting, live, waiting, connecting, waiting]
@@ -128,12 +144,14 @@ def test_what_cannot_be_kept_up_with_is_dropped_and_the_newest_wins() -> None:
         publication = source.open()
         now = time.monotonic()
         for number in range(40):
-            publication.picture(picture(number), media_seconds=number / 100, arrived_at=now + number / 100)
+            publication.picture(
+                picture(number), media_seconds=number / 100, arrived_at=now + number / 100, decode_seconds=DECODING
+            )
             await asyncio.sleep(0.005)
-        await until(lambda: len(heard.frames) + heard.drops["superseded"] == 40)
+        await until(lambda: len(heard.frames) + heard.drops["catching_up"] == 40)
         await source.aclose()
         numbers = [read_number(frame.y) for frame in heard.frames]
-        assert heard.drops["superseded"] >= 20
+        assert heard.drops["catching_up"] >= 20
         assert numbers[-1] == 39
         assert numbers == sorted(numbers, key=lambda number: number or 0)
 
@@ -147,9 +165,9 @@ def test_a_picture_of_no_use_is_counted_and_the_next_one_comes(caplog: pytest.Lo
         publication = source.open()
         for number in range(2):
             odd = av.VideoFrame.from_ndarray(np.zeros((96, 128), np.float32), format="grayf32le")
-            publication.picture(odd, media_seconds=number / 25, arrived_at=time.monotonic())
+            publication.picture(odd, media_seconds=number / 25, arrived_at=time.monotonic(), decode_seconds=DECODING)
             await until(lambda: heard.drops["undecodable"] == number + 1)  # noqa: B023
-        publication.picture(picture(3), media_seconds=0.1, arrived_at=time.monotonic())
+        publication.picture(picture(3), media_seconds=0.1, arrived_at=time.monotonic(), decode_seconds=DECODING)
         await until(lambda: len(heard.frames) == 1)
         await source.aclose()
 
@@ -165,7 +183,7 @@ def test_it_ends_in_every_state() -> None:
         publication = source.open()
         await source.aclose()
         await source.aclose()
-        publication.picture(picture(0), media_seconds=0, arrived_at=time.monotonic())
+        publication.picture(picture(0), media_seconds=0, arrived_at=time.monotonic(), decode_seconds=DECODING)
         publication.close()
         with pytest.raises(NameTakenError):
             source.open()

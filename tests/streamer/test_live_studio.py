@@ -70,7 +70,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 async def send(publishing: Publishing, *, count: int = 10) -> None:
     for number in range(count):
         picture = av.VideoFrame.from_ndarray(numbered(number, height=96, width=128), format="yuv420p")
-        publishing.picture(picture, media_seconds=number / 25, arrived_at=time.monotonic())
+        publishing.picture(picture, media_seconds=number / 25, arrived_at=time.monotonic(), decode_seconds=0.001)
         await asyncio.sleep(0.04)
 
 
@@ -216,7 +216,8 @@ def test_a_stream_may_be_removed_while_somebody_publishes_or_lingers() -> None:
         async with opened(linger_seconds=0.1) as studio:
             publishing = studio.publish("me")
             await studio.remove("me")
-            publishing.picture(av.VideoFrame(128, 96, "yuv420p"), media_seconds=0, arrived_at=time.monotonic())
+            picture = av.VideoFrame(128, 96, "yuv420p")
+            publishing.picture(picture, media_seconds=0, arrived_at=time.monotonic(), decode_seconds=0.0)
             publishing.close()
             other = studio.publish("you")
             other.close()

@@ -98,6 +98,7 @@ def test_pictures_and_sound_arrive_in_order_on_one_clock(codec: str) -> None:
             assert len(seams) <= 3  # one for the first report, and few after it
             assert {samples for _, samples, _, _ in got.sounds} == {960}
             assert got.losses == {}
+            assert all(seconds > 0 for seconds in got.decode_seconds)
             decoder = av.CodecContext.create("libopus", "r")
             heard = [frame for data, *_ in got.sounds for frame in decoder.decode(av.Packet(data))]
             loud = np.concatenate([frame.to_ndarray().ravel() for frame in heard[20:40]])
@@ -142,7 +143,7 @@ def test_decoding_begins_again_with_a_key_frame_after_a_loss() -> None:
 
             transport._send_rtp = lose
             sender._retransmit = forget
-            await until(lambda: got.losses.get("packets", 0) >= 3)
+            await until(lambda: got.losses.get("picture", 0) >= 3)
             seen = len(got.pictures)
             await until(lambda: len(got.pictures) > seen + 30)
             numbers = [number_of(picture) for picture, _, _ in got.pictures][-20:]
