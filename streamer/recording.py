@@ -59,6 +59,10 @@ class Recording:
         return 0
 
     @property
+    def trouble(self) -> str:
+        return "" if self.failure is None else str(self.failure)
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing more will be taken."""
         return self._is_full or self.failure is not None or self._has_run_out

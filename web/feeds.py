@@ -61,6 +61,12 @@ class FullError(FeedError):
     status = 503
 
 
+class BrokenError(FeedError):
+    """The stream is there, and can't be shown for now."""
+
+    status = 503
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Where in a coded picture of `width` x `height` pixels what lies. `enhanced`, `original`: (x, y, width, height) in
@@ -186,7 +192,7 @@ class Studio(Protocol):
         ...
 
     def view(self, name: str, rendition: Rendition = "enhanced") -> Viewing:
-        """Raises UnknownStreamError, FullError."""
+        """Raises UnknownStreamError, FullError, BrokenError."""
         ...
 
     def publish(self, name: str) -> Publishing:

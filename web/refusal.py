@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from web.feeds import FeedError, FullError
+from web.feeds import FeedError
 from web.problems import problem
 
 RETRY_SECONDS = 5
@@ -26,5 +26,5 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a failure
 
 
 def refusal_of(error: FeedError) -> Refusal:
-    headers = {"Retry-After": str(RETRY_SECONDS)} if isinstance(error, FullError) else {}
+    headers = {"Retry-After": str(RETRY_SECONDS)} if error.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
     return Refusal(HTTPStatus(error.status), str(error), headers)

@@ -22,7 +22,7 @@ from streamer.live.slate import Slate
 from streamer.live.soundtrack import Delay, SoundClock, Soundtrack
 from streamer.live.viewing import Audience
 from streamer.media.live_encoder import CLOCK_RATE
-from web.feeds import EncodedPicture, EncodedSound, Rendition, UnknownStreamError, Viewing
+from web.feeds import BrokenError, EncodedPicture, EncodedSound, Rendition, UnknownStreamError, Viewing
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +83,7 @@ class Broadcast:
         self._pictures: Mailbox[tuple[EncodedPicture, bool]] = Mailbox(loop, self._show, most=_MOST_PICTURES)
         self._sounds: Mailbox[SoundPacket] = Mailbox(loop, self._soundtrack.put, most=_MOST_SOUNDS)
         self._failing = False
+        self._ended_by = ""
         self._handed_over: int | None = None
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="encode", daemon=True)
@@ -91,6 +92,13 @@ class Broadcast:
     @property
     def viewers(self) -> int:
         return self._audience.count
+
+    @property
+    def trouble(self) -> str:
+        """Why viewers see no new pictures, in one line; empty while they do, and while there are none."""
+        if self._ended_by:
+            return self._ended_by
+        return next((coder.trouble for coder in self._coders.values() if coder.trouble and self._audience.count), "")
 
     @property
     def epoch(self) -> int:
@@ -114,7 +122,9 @@ class Broadcast:
         self._handover.wait(message)
 
     def view(self, rendition: Rendition = "enhanced") -> Viewing:
-        """One more viewer; on the event loop. Raises FullError, UnknownStreamError when closed."""
+        """One more viewer; on the event loop. Raises FullError, BrokenError, UnknownStreamError when closed."""
+        if self.trouble:
+            raise BrokenError(f"this stream can't be shown now ({self.trouble}): try again later")
         if self._closed:
             raise UnknownStreamError("this stream was removed")
         return self._audience.join(rendition)
@@ -153,10 +163,10 @@ class Broadcast:
         try:
             while (job := self._handover.take()) is not None:
                 self._encode(job)
-        except Exception:
+        except Exception as error:
+            self._ended_by = f"encoding ended: {type(error).__name__}: {error}".splitlines()[0]
             logger.exception("encoding ended; its viewers are sent away")
             self._loop.call_soon_threadsafe(self._end)
-            raise
 
     def _encode(self, job: Job) -> None:
         for rendition, coder in self._coders.items():
@@ -164,7 +174,14 @@ class Broadcast:
                 coder.rest()
         if not job.renditions:
             return
-        content = self._content(job)
+        try:
+            content = self._content(job)
+        except Exception as error:
+            for rendition in job.renditions:
+                self._broke(rendition, error)
+            return
+        if content.is_live:
+            self._meter.stage("handover", time.monotonic() - content.shown.made_at)
         failures = [self._send(content, rendition, key=rendition in job.keys) for rendition in job.renditions]
         reasons = [reason for reason in failures if reason is not None]
         # One frame of the source, whatever was to be made of it; a slate is none.
@@ -177,16 +194,23 @@ class Broadcast:
             return self._failed(rendition, "encoder_busy")
         try:
             picture = self._coded(content, rendition, key=key)
-        except SinkError as error:
-            if not self._failing:
-                logger.error("pictures are not shown from here on: %s", error)
-            self._failing = True
-            return self._failed(rendition, "encoder_failed")
+        except Exception as error:
+            return self._broke(rendition, error)
         self._failing = False
+        self._coders[rendition].worked()
         if picture.is_key:
             self._handover.made_key(rendition)
         self._pictures.post((picture, content.is_live))
         return None
+
+    def _broke(self, rendition: Rendition, error: Exception) -> str:
+        """Whatever it was, it was this picture's: the next one gets a new encoder."""
+        self._coders[rendition].failed(error)
+        if not self._failing:
+            unforeseen = None if isinstance(error, SinkError) else error
+            logger.error("pictures are not shown from here on: %s", error, exc_info=unforeseen)
+        self._failing = True
+        return self._failed(rendition, "encoder_failed")
 
     def _failed(self, rendition: Rendition, reason: str) -> str:
         self._handover.failed_key(rendition)
@@ -219,8 +243,10 @@ class Broadcast:
             shown.enhanced, shown.original, pts=pts, key=key, rate=self._pace.rate
         )
         seconds = time.monotonic() - started_at
+        waited = started_at - shown.made_at
         self._meter.stage("encode", seconds)
-        facts = {**shown.facts.as_json(encode_ms=1000 * seconds), **content.note}
+        later = {"handover": 1000 * waited, "encode": 1000 * seconds} if content.is_live else {"encode": 1000 * seconds}
+        facts = {**shown.facts.as_json(later_ms=later), **content.note}
         return EncodedPicture(
             coded.data, pts, coded.is_key, shown.facts.seq, content.captured_at, rendition, layout, facts
         )

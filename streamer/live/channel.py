@@ -200,8 +200,13 @@ class Channel:
     def max_viewers(self) -> int:
         return self._settings.max_viewers
 
+    @property
+    def outlet_trouble(self) -> str:
+        """Why viewers see no new pictures though there are some; empty where they do."""
+        return self._broadcast.trouble
+
     def view(self, rendition: Rendition) -> Viewing:
-        """One more viewer. Raises FullError."""
+        """One more viewer. Raises FullError, BrokenError."""
         if self.source.has_sound:
             self._broadcast.has_sound = True
         viewing = self._broadcast.view(rendition)
@@ -221,7 +226,7 @@ class Channel:
             has_sound=self.source.has_sound or self._broadcast.has_sound,
             viewers=self._broadcast.viewers,
             max_viewers=self._settings.max_viewers,
-            trouble=self._trouble,
+            trouble=self._trouble or self.outlet_trouble,
         )
 
     def changes(self) -> AsyncIterator[Status]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from routing.types import Route
@@ -79,9 +80,9 @@ class PictureFacts:
             effort=effort,
         )
 
-    def as_json(self, *, encode_ms: float | None = None) -> dict[str, Any]:
-        """`encode_ms`: how long encoding took, which comes after this was made."""
-        stages = self.stages_ms if encode_ms is None else {**self.stages_ms, "encode": encode_ms}
+    def as_json(self, *, later_ms: Mapping[str, float] = MappingProxyType({})) -> dict[str, Any]:
+        """`later_ms`: milliseconds in the stages that come after this was made, as "encode"."""
+        stages = {**self.stages_ms, **later_ms}
         return {
             "seq": self.seq,
             "captured_ms": round(1000 * self.captured_at, 1),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import get_args
 
 from streamer.frame import Frame
@@ -23,11 +23,12 @@ _PATIENCE_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
-    """A picture to show, what it was made of, and what is known of it."""
+    """A picture to show, what it was made of, and what is known of it. `made_at`: monotonic seconds."""
 
     enhanced: Frame
     original: Frame
     facts: PictureFacts
+    made_at: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -115,6 +115,11 @@ class Outlet(Protocol):
     def viewers(self) -> int: ...
 
     @property
+    def trouble(self) -> str:
+        """Why nothing new is shown, in one line; empty where something is."""
+        ...
+
+    @property
     def epoch(self) -> int:
         """Rises with every `wait`. To be read when a frame comes, and handed over with what was made of it."""
         ...

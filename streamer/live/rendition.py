@@ -8,7 +8,6 @@ from collections import deque
 from dataclasses import dataclass
 
 from streamer.color import ColorSpec
-from streamer.errors import SinkError
 from streamer.frame import Frame
 from streamer.live.settings import LiveSettings
 from streamer.media.live_encoder import Coded, LiveEncoder, default_bitrate
@@ -22,6 +21,7 @@ _SLOWER, _FASTER = 0.4, 1.6
 _USUAL_RATE = 25.0
 _PACE_STEPS, _LEAST_STEPS = 50, 8
 _LEAST_RATE, _MOST_RATE = 1.0, 120.0
+_TROUBLING = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +58,41 @@ class RenditionCoder:
         self._coding: Coding | None = None
         self._encoder: LiveEncoder | None = None
         self._rate = 0.0
+        self._failures = 0
+        self._why = ""
+
+    @property
+    def trouble(self) -> str:
+        """Why this can't be shown, in one line, once so many pictures in a row failed that it is no accident; else
+        empty. May be read on any thread."""
+        return self._why if self._failures >= _TROUBLING else ""
 
     def encode(self, enhanced: Frame, original: Frame, *, pts: int, key: bool, rate: float) -> tuple[Coded, Layout]:
-        """`rate`: pictures a second, about. Raises SinkError where x264 refuses or fails, and begins afresh with the
-        next; ValueError where the two frames' colours differ."""
+        """`rate`: pictures a second, about. Raises SinkError where x264 refuses or fails, ValueError where the two
+        frames' colours differ, and whatever nobody foresaw; tell `failed` of it."""
         if enhanced.color != original.color:
             raise ValueError(f"only frames of one colour go into one picture, not {enhanced} and {original}")
         coding = Coding(layout_of(self._rendition, enhanced, original), enhanced.color)
-        try:
-            encoder = self._encoder_for(coding, rate)
-            encoder.put(enhanced.planes)
-            if coding.layout.original is not None:
-                encoder.put(original.planes, *coding.layout.original[:2])
-            return encoder.encode(pts, key=key), coding.layout
-        except SinkError:
-            self._encoder = None
-            raise
+        encoder = self._encoder_for(coding, rate)
+        encoder.put(enhanced.planes)
+        if coding.layout.original is not None:
+            encoder.put(original.planes, *coding.layout.original[:2])
+        return encoder.encode(pts, key=key), coding.layout
+
+    def worked(self) -> None:
+        """A picture was made of what this coded."""
+        self._failures = 0
+
+    def failed(self, error: Exception) -> None:
+        """None was made, for whatever reason: the next one gets a new encoder, and is a key frame."""
+        self._encoder = None
+        self._failures += 1
+        self._why = f"{type(error).__name__}: {error}".splitlines()[0]
 
     def rest(self) -> None:
-        """Nobody wants it for now: let the encoder's memory go."""
+        """Nobody wants it for now: let the encoder's memory go. Whoever wants it next begins without its trouble."""
         self._encoder = None
+        self._failures = 0
 
     def _encoder_for(self, coding: Coding, rate: float) -> LiveEncoder:
         fits = coding == self._coding and self._rate * _SLOWER < rate < self._rate * _FASTER

@@ -139,7 +139,10 @@ class LiveStudio:
             return [self._conductor.failure]
         if not self._conductor.is_ready:
             return ["the networks are being prepared: this takes some seconds, once"]
-        return [] if self._conductor.is_alive else ["the thread that enhances has ended: start the service anew"]
+        if not self._conductor.is_alive:
+            return ["the thread that enhances has ended: start the service anew"]
+        troubles = [(name, channel.outlet_trouble) for name, channel in self._channels.items()]
+        return [f"stream {name} can't be shown: {trouble}" for name, trouble in troubles if trouble]
 
     def metrics(self) -> bytes:
         return self._metrics.render()

@@ -9,15 +9,17 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+import pytest
 from aiortc import VideoStreamTrack
 
 from streamer.live.conductor import Conductor
 from streamer.live.ports import LiveSource
 from streamer.live.settings import LiveSettings
 from streamer.live.studio import LiveStudio
+from streamer.media.live_encoder import LiveEncoder
 from streamer.metrics import LiveMetrics
 from tests.helpers.living import CostlyWay, PlayedSource, numbered_frames, until
-from tests.helpers.rtc import WhipClient
+from tests.helpers.rtc import WhepClient, WhipClient
 from web.server import Server
 from web.settings import WebSettings
 
@@ -95,6 +97,39 @@ def test_a_stream_that_is_removed_while_its_publisher_begins_lets_nobody_in() ->
             finally:
                 await client.http.close()
                 await client.connection.close()
+
+    run(main())
+
+
+def test_viewers_of_a_stream_that_cannot_be_encoded_are_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError("no memory")
+
+    async def main() -> None:
+        async with served() as (studio, url), aiohttp.ClientSession() as http:
+            studio.add_trusted("door", "rtsp://camera/1")
+            async with WhepClient(f"{url}/whep/door", audio=False) as viewer:
+                await until(lambda: bool(viewer.pictures))
+                monkeypatch.setattr(LiveEncoder, "encode", fail)
+                await until(lambda: "no memory" in studio.status("door")["message"])
+                async with http.get(f"{url}/readyz") as response:
+                    assert response.status == 503
+                    (reason,) = (await response.json())["reasons"]
+                    assert "door" in reason
+                    assert "no memory" in reason
+                other = WhepClient(f"{url}/whep/door", audio=False)
+                try:
+                    headers = {"Content-Type": "application/sdp"}
+                    async with http.post(other.endpoint, data=await other.offer(), headers=headers) as response:
+                        assert response.status == 503
+                        assert response.headers["Retry-After"]
+                finally:
+                    await other.http.close()
+                    await other.connection.close()
+                monkeypatch.undo()
+                await until(lambda: studio.status("door")["message"] == "")
+                async with http.get(f"{url}/readyz") as response:
+                    assert response.status == 200
 
     run(main())
 

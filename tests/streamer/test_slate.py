@@ -81,7 +81,7 @@ def test_facts_tell_faces_as_shares_of_the_picture() -> None:
     made = PictureFacts.of(
         report(route(), route(Lane.RESIZE, fading=True)), source, effort="two_faces", extra_seconds={"queue": 0.004}
     )
-    told = json.loads(json.dumps(made.as_json(encode_ms=3.21987)))
+    told = json.loads(json.dumps(made.as_json(later_ms={"encode": 3.21987})))
     assert (told["seq"], told["effort"], told["captured_ms"]) == (3, "two_faces", round(1000 * source.captured_at, 1))
     assert (told["stages_ms"]["queue"], told["stages_ms"]["encode"]) == (4.0, 3.22)
     assert told["stages_ms"]["expert.transformer"] == 12.0
