@@ -43,15 +43,30 @@ PAGE_POLICY: Final = "; ".join(
     )
 )
 
+_ICON: Final = base64.b64encode((STATIC / "icon.svg").read_bytes()).decode()
+
+# The colours are those of the page's own style sheet.
 _STYLE: Final = """
-:root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }
-body { margin: 0; min-height: 100vh; display: grid; place-items: center }
-form { display: grid; gap: .75rem; width: min(20rem, 88vw) }
-h1 { font-size: 1.25rem; margin: 0 }
+:root { color-scheme: light dark; font: 1rem/1.45 system-ui, "Noto Sans", "DejaVu Sans", sans-serif;
+  --ground: #f3f5f8; --surface: #fff; --line: #cfd6e0; --ink: #151a21; --quiet: #525d6b;
+  --accent: #0b5cad; --on-accent: #fff; --bad: #b3261e }
+@media (prefers-color-scheme: dark) { :root {
+  --ground: #0e1116; --surface: #161b22; --line: #333d4a; --ink: #e8ecf2; --quiet: #9dabbb;
+  --accent: #7ab8ff; --on-accent: #06172b; --bad: #ff8f86 } }
+* { box-sizing: border-box }
+body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--ground); color: var(--ink) }
+form { display: grid; gap: .9rem; width: min(24rem, 100vw - 2rem); padding: 1.5rem;
+  border: 1px solid var(--line); border-radius: .6rem; background: var(--surface) }
+h1 { display: flex; align-items: center; gap: .6rem; font-size: 1.15rem; font-weight: 650; margin: 0 }
 p { margin: 0 }
-input, button { font: inherit; padding: .55rem .7rem; border-radius: .4rem; border: 1px solid GrayText }
-button { background: AccentColor; color: AccentColorText; border-color: transparent; cursor: pointer }
-[role=alert] { color: light-dark(#b3261e, #ffb4ab) }
+.quiet { color: var(--quiet); font-size: .92rem }
+label { font-size: .92rem; margin-bottom: -.5rem }
+input, button { font: inherit; min-height: 2.75rem; padding: .35rem .8rem; border-radius: .6rem }
+input { width: 100%; border: 1px solid var(--quiet); background: var(--surface); color: var(--ink) }
+input[aria-invalid] { border-color: var(--bad) }
+button { border: 0; background: var(--accent); color: var(--on-accent); cursor: pointer }
+:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
+[role=alert] { color: var(--bad) }
 """
 
 _LOGIN: Final = """<!doctype html>
@@ -60,16 +75,18 @@ _LOGIN: Final = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Facelane: token</title>
-<link rel="icon" href="data:,">
+<link rel="icon" href="data:image/svg+xml;base64,{icon}" type="image/svg+xml">
 <style>{style}</style>
 </head>
 <body>
 <form method="post" action="/login">
-<h1>Facelane</h1>
-<label for="token">Whoever started this server has set a token. Enter it to go on.</label>
+<h1><img src="data:image/svg+xml;base64,{icon}" alt="" width="28" height="28">Facelane</h1>
+<p id="why" class="quiet">This server lets in whoever knows its token. Whoever runs it can tell you.</p>
+<label for="token">Token</label>
+<input id="token" name="token" type="password" autocomplete="current-password" aria-describedby="{described}"{invalid}
+ required autofocus>
 {message}
-<input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
-<button>Go on</button>
+<button>Log in</button>
 </form>
 </body>
 </html>
@@ -85,10 +102,17 @@ LOGIN_POLICY: Final = (
 
 def login_page(*, status: int, message: str = "", headers: Mapping[str, str] | None = None) -> web.Response:
     """The form that asks for the token; complete in itself, since whoever sees it may fetch nothing else yet."""
-    alert = f'<p role="alert">{html.escape(message)}</p>' if message else ""
+    alert = f'<p id="wrong" role="alert">{html.escape(message)}</p>' if message else ""
+    text = _LOGIN.format(
+        style=_STYLE,
+        icon=_ICON,
+        message=alert,
+        described="wrong why" if message else "why",
+        invalid=' aria-invalid="true"' if message else "",
+    )
     response = web.Response(
         status=status,
-        text=_LOGIN.format(style=_STYLE, message=alert),
+        text=text,
         content_type="text/html",
         charset="utf-8",
         headers=headers,

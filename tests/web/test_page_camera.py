@@ -39,6 +39,7 @@ def test_the_camera_is_sent_seen_and_stopped(served: Served, page: Page) -> None
         page.wait_for_timeout(50)
     picture = publishing.pictures[-1][0]
     assert (picture.width, picture.height) == (640, 360)
+    expect(page.get_by_role("button", name="Use my camera")).to_be_disabled()
     player = page.locator(".player")
     expect(player.get_by_text("Your own sound is muted")).to_be_visible()
     expect(player.locator(".veil")).to_be_hidden()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.helpers.browser import WAIT_SECONDS, Pixels, Served, Watch, pixels
 from tests.helpers.staged import RETRYING, SAVING, StagedStudio, two_colors
@@ -86,7 +86,10 @@ def test_compare_draws_both_and_the_divider_moves(served: Served, live: Page) ->
     wait_until(live, lambda: bool(red(pixels(halves))[:, :30].all()))
     assert not red(pixels(halves))[:, 34:].any()
     divider.focus()
+    divider.press("End")
+    assert inside(live.locator(".grip"), live.locator(".stage"))
     divider.press("Home")
+    assert inside(live.locator(".grip"), live.locator(".stage"))
     wait_until(live, lambda: not red(pixels(halves)).any())
     divider.press("PageUp")
     divider.press("ArrowRight")
@@ -94,12 +97,20 @@ def test_compare_draws_both_and_the_divider_moves(served: Served, live: Page) ->
     drag(live, divider.bounding_box(), to=0.75)
     wait_until(live, lambda: bool(red(pixels(halves))[:, :46].all()))
     assert not red(pixels(halves))[:, 50:].any()
+    assert live.evaluate("getSelection().isCollapsed")
     live.get_by_role("button", name="Compare").click()
     expect(halves).to_be_hidden()
     wait_until(live, lambda: not red(pixels(live.locator("video"))).any())
     assert live.evaluate("window.packed") > 0
     assert live.evaluate("window.bare") == 0
     watch.check()
+
+
+def inside(inner: Locator, outer: Locator) -> bool:
+    a, b = inner.bounding_box(), outer.bounding_box()
+    assert a is not None
+    assert b is not None
+    return a["x"] >= b["x"] and a["x"] + a["width"] <= b["x"] + b["width"]
 
 
 def drag(page: Page, box: object, *, to: float) -> None:
@@ -160,9 +171,17 @@ def test_a_full_stream_refuses_in_the_servers_words(served: Served, live: Page) 
         served.run(view(served.studio))
     other = live.context.new_page()
     other.goto(f"{served.url}/#watch=demo")
-    expect(other.locator(".veil")).to_contain_text("Demo has its 8 viewers: try again when one has left.")
-    expect(other.locator(".veil")).to_contain_text("trying again in")
+    expect(other.locator(".veil")).to_contain_text("demo has its 8 viewers: try again when one has left.")
+    expect(other.locator(".veil")).to_contain_text("Trying again in")
+    expect(other.locator(".headline")).to_be_hidden()
+    served.run(let_one_leave(served.studio))
+    other.get_by_role("button", name="Try now").click()
+    expect(other.locator(".veil")).to_be_hidden()
 
 
 async def view(studio: DemoStudio) -> None:
     studio.view("demo")
+
+
+async def let_one_leave(studio: DemoStudio) -> None:
+    next(iter(studio.named["demo"].viewings)).close()

@@ -42,7 +42,7 @@ export class CameraPanel extends EventTarget {
     this.#form = this.#buildForm();
     const stop = button("stop", "Stop my camera", () => this.stop(), { kind: "danger" });
     this.#running = el("div", { class: "running", hidden: true }, this.#preview);
-    this.#running.append(el("div", {}, this.#line, stop));
+    this.#running.append(this.#line, stop);
     this.element = el(
       "section",
       { class: "camera", hidden: true, "aria-label": "My camera" },

@@ -49,7 +49,7 @@ export class Divider {
   move(split) {
     this.split = Math.min(1, Math.max(0, split));
     const percent = Math.round(this.split * 100);
-    this.element.style.insetInlineStart = `${this.split * 100}%`;
+    this.element.style.setProperty("--split", String(this.split));
     this.element.setAttribute("aria-valuenow", String(percent));
     this.element.setAttribute("aria-valuetext", `${percent} % original, ${100 - percent} % enhanced`);
     this.#onMove(this.split);

@@ -64,8 +64,8 @@ function field(name, label, hint, attributes) {
 /** `onAdded(name)` once the server has it. */
 export function askForStream(onAdded) {
   const fields = [
-    field("name", "Name", "As it stands in the list and in addresses, as front-door.", { maxlength: 64 }),
-    field("source", "Address", "RTSP, RTMP, SRT, or HLS and MJPEG over HTTP, as rtsp://camera.example/stream.", {
+    field("name", "Name", "Shown in the list and part of the stream's address: front-door, for example.", { maxlength: 64 }),
+    field("source", "Address", "RTSP, RTMP, SRT, or HLS and MJPEG over HTTP: rtsp://camera.example/stream, for example.", {
       inputmode: "url",
     }),
   ];

@@ -1,9 +1,11 @@
-// One figure over the last minute, as a line without axes: its name, its value now and its greatest stand beside it.
+// One figure over the last minute: a line over a few labelled heights; its value now and its greatest stand beside it.
 
 import { el, say } from "./dom.js";
 import { known } from "./words.js";
 
 const SECONDS = 60;
+const LETTERS_PX = 11;
+const LEFT_PX = 34;
 
 export class Graph {
   element;
@@ -40,7 +42,7 @@ export class Graph {
     say(this.#most, `last minute, most ${words(most)}`);
     const summary = `${this.#title} over the last minute: now ${words(now)}, most ${words(most)}`;
     this.#canvas.setAttribute("aria-label", summary);
-    this.#plot(Math.max(usual(values), this.#floor) * 1.1);
+    this.#plot(Math.max(usual(values), this.#floor) * 1.2);
   }
 
   #plot(top) {
@@ -51,19 +53,34 @@ export class Graph {
     this.#canvas.height = height * zoom;
     context.scale(zoom, zoom);
     const style = getComputedStyle(this.#canvas);
+    // The highest label needs room for its upper half.
+    const up = (value) => height - 2 - (value / top) * (height - 2 - LETTERS_PX);
     context.strokeStyle = style.borderBottomColor;
-    for (const share of [0.25, 0.5, 0.75])
+    context.fillStyle = style.getPropertyValue("--quiet");
+    context.font = `${LETTERS_PX}px system-ui, sans-serif`;
+    for (const level of levels(top)) {
+      const y = up(level);
       line(context, [
-        [0, height * share],
-        [width, height * share],
+        [LEFT_PX, y],
+        [width, y],
       ]);
+      context.fillText(String(level), 0, y + LETTERS_PX / 3);
+    }
     context.strokeStyle = style.color;
     context.lineWidth = 2;
     context.lineJoin = "round";
     const start = SECONDS - this.#values.length;
-    const at = (value, i) => [((start + i) / (SECONDS - 1)) * width, height - 2 - (value / top) * (height - 4)];
+    const at = (value, i) => [LEFT_PX + ((start + i) / (SECONDS - 1)) * (width - LEFT_PX), up(value)];
     for (const run of runs(this.#values.map((value, i) => (value === null ? null : at(value, i))))) line(context, run);
   }
+}
+
+// Two or three round figures up to the top.
+function levels(top) {
+  const rough = top / 3;
+  const unit = 10 ** Math.floor(Math.log10(rough));
+  const step = unit * [1, 2, 5, 10].find((factor) => unit * factor >= rough);
+  return Array.from({ length: Math.floor(top / step) }, (_, i) => step * (i + 1));
 }
 
 function line(context, points) {

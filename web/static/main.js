@@ -8,6 +8,8 @@ import { Roster } from "./roster.js";
 import { StreamList } from "./streams.js";
 import { seconds } from "./words.js";
 
+const CHECK = "If it stays away, see that Facelane is running there and that this device has its network.";
+
 class Page {
   #roster = new Roster();
   #list = new StreamList();
@@ -20,11 +22,11 @@ class Page {
   #first = document.getElementById("first-steps");
   #pick = document.getElementById("pick");
   #away = false;
+  #adder = button("plus", "Add a stream", () => this.#add());
   #opener = button("camera", "Use my camera", () => this.#camera.toggle(), { kind: "primary" });
 
   start() {
-    const adder = button("plus", "Add a stream", () => this.#add());
-    document.getElementById("actions").append(this.#opener, adder);
+    document.getElementById("actions").append(this.#opener, this.#adder);
     this.#nav.append(this.#list.element);
     document.getElementById("camera").append(this.#camera.element);
     this.#attend();
@@ -59,11 +61,15 @@ class Page {
 
   #sayReach() {
     const { error, retryInS } = this.#roster;
-    say(this.#banner, error === null ? "" : `${error.message} Trying again in ${seconds(retryInS)}.`);
-    this.#banner.hidden = error === null;
-    this.#opener.disabled = error !== null;
-    if (error !== null && !this.#away) announce(error.message);
-    this.#away = error !== null;
+    const isAway = error !== null;
+    say(this.#banner, isAway ? `${error.message} Trying again in ${seconds(retryInS)}. ${CHECK}` : "");
+    this.#banner.hidden = !isAway;
+    this.#opener.disabled = isAway || this.#camera.publishing !== null;
+    this.#adder.disabled = isAway;
+    if (isAway && !this.#away) announce(error.message);
+    // Whoever waits for the next try learns here that it can be now.
+    if (!isAway && this.#away) for (const player of this.#players.values()) player.retryNow();
+    this.#away = isAway;
   }
 
   #arrange(streams) {

@@ -1,6 +1,6 @@
 // Boxes and lanes over a picture, from the facts of exactly that picture.
 
-import { LANES } from "./words.js";
+import { LANES, laneTag } from "./words.js";
 
 const UNKNOWN = "rgb(168 168 168)";
 const LETTERS_PX = 12;
@@ -52,7 +52,7 @@ function drawLabel(context, text, { left, top, bottom, color, width, height }) {
   context.fillText(text, x + MARGIN_PX, y + plate / 2);
 }
 
-/** The words for one face: "#3 87 px transformer". */
+/** The words for one face: "#3 87 px as it is". */
 export function label(face) {
-  return `#${face.track} ${Math.round(face.width_px)} px ${face.lane}`;
+  return `#${face.track} ${Math.round(face.width_px)} px ${laneTag(face.lane)}`;
 }

@@ -9,12 +9,13 @@ const HEADLINES = { glass: "glass to glass", fps: "fps", faces: "faces" };
 
 export class Panel {
   headline = el("dl", { class: "headline" });
+  /** Why pictures are less than they could be, if they are. */
+  effort = el("p", { class: "effort" });
   element;
   #numbers = {};
   #latency = new Graph("Glass to glass", { unit: " ms", floor: 100 });
   #fps = new Graph("Pictures shown", { unit: " a second", floor: 25 });
   #groups = {};
-  #effort = el("span", { class: "effort" });
 
   constructor() {
     for (const [key, words] of Object.entries(HEADLINES)) {
@@ -28,7 +29,7 @@ export class Panel {
       groups.append(el("section", {}, el("h3", { text: title }), this.#groups[title]));
     }
     const fold = el("details", { class: "details", on: { toggle: () => this.#draw() } });
-    fold.append(el("summary", {}, "Details", this.#effort), graphs, groups);
+    fold.append(el("summary", { text: "Details" }), graphs, groups);
     this.element = fold;
   }
 
@@ -48,7 +49,7 @@ export class Panel {
     say(this.#numbers.faces.previousElementSibling, faces === 1 ? "face" : "faces");
     const { effort } = status;
     const isLess = effort && effort.name !== "full" && status.state === "live";
-    say(this.#effort, isLess ? `Short of time, so ${effortWord(effort.name)}.` : "");
+    say(this.effort, isLess ? `Short of time, so ${effortWord(effort.name)}.` : "");
     if (this.#isOpen) this.#fill(status, measured, link);
   }
 
@@ -63,7 +64,7 @@ export class Panel {
       "glass to glass": milliseconds(measured.glassP50),
       "19 of 20 under": milliseconds(measured.glassP95),
       "in the server": milliseconds(status.latency_ms?.p50),
-      "19 of 20 under ": milliseconds(status.latency_ms?.p95),
+      "in the server, 19 of 20 under": milliseconds(status.latency_ms?.p95),
       "held by the browser": milliseconds(measured.held),
     });
     this.#list("Stages", stages(status.stages_ms), "Nothing measured yet");

@@ -7,7 +7,8 @@ import { Glass } from "./glass.js";
 import { Link } from "./link.js";
 import { Panel, legend } from "./panel.js";
 import { Screen } from "./screen.js";
-import { linkLine, stateLine, tone } from "./words.js";
+import { Veil } from "./veil.js";
+import { advice, linkLine, stateLine, tone, veilLines } from "./words.js";
 
 const REPORT_MS = 400;
 
@@ -28,7 +29,8 @@ export class Player extends EventTarget {
   #spoken = "";
   #state = el("p", { class: "state" });
   #notice = el("p", { class: "notice" });
-  #veil = el("p", { class: "veil" });
+  #advice = el("p", { class: "note" });
+  #veil = new Veil(() => this.retryNow());
   #whole = el("div", { class: "whole" });
   #buttons = {};
   #legend = legend();
@@ -79,12 +81,12 @@ export class Player extends EventTarget {
     const title = el("h2", { text: this.#name, id: `player-${this.#name}` });
     const end = button("close", `Close ${this.#name}`, () => this.dispatchEvent(new Event("close")), { bare: true });
     const head = el("header", {}, title, this.#state, end);
-    this.#screen.element.append(this.#veil);
+    this.#screen.element.append(this.#veil.element);
     this.#whole.append(el("div", { class: "frame" }, this.#screen.element), this.#controls());
     this.#legend.hidden = true;
     const note = ownCamera ? "Your own sound is muted, or you would hear your echo. Unmute it with headphones." : "";
-    const foot = el("div", { class: "foot" }, this.#panel.headline, this.#notice, this.#legend);
-    foot.append(el("p", { class: "note", text: note }));
+    const foot = el("div", { class: "foot" }, this.#panel.headline, this.#panel.effort);
+    foot.append(this.#notice, this.#advice, this.#legend, el("p", { class: "note", text: note }));
     this.element = el("article", { class: "player", "aria-labelledby": title.id });
     this.element.append(head, this.#whole, foot, this.#panel.element);
   }
@@ -159,7 +161,6 @@ export class Player extends EventTarget {
   }
 
   #refresh() {
-    const { phase } = this.#link;
     const status = this.#status;
     if (this.#state.dataset.state !== status.state) {
       this.#state.dataset.state = status.state;
@@ -167,22 +168,25 @@ export class Player extends EventTarget {
       this.#state.className = `state ${tone(status.state)}`;
     }
     say(this.#state.lastElementChild, stateLine(status));
-    // While there is no picture its figures mean nothing; why there is none takes their place.
-    const isFine = status.state === "live";
-    this.#panel.headline.hidden = !isFine;
-    say(this.#notice, isFine || this.#removed ? "" : status.message || stateLine(status));
-    say(this.#veil, this.#veilWords(phase));
-    this.#veil.hidden = this.#veil.textContent === "";
+    this.#explain();
+    this.#veil.show(this.#removed ? ["This stream was removed."] : veilLines(this.#link), {
+      canRetry: !this.#removed && ["lost", "refused"].includes(this.#link.phase),
+    });
     this.#speak();
     this.#showSound();
     this.#panel.update(status, this.#measured(), this.#link);
   }
 
-  #veilWords(phase) {
-    if (this.#removed) return "This stream was removed.";
-    if (phase === "connected") return "";
-    const line = linkLine(this.#link);
-    return `${line[0].toUpperCase()}${line.slice(1)}`;
+  // While there is no picture its figures mean nothing; why there is none takes their place.
+  #explain() {
+    const status = this.#status;
+    const isLive = status.state === "live";
+    const isSilent = isLive || this.#removed || status.state === "unknown";
+    const hasPicture = isLive && this.#link.phase === "connected";
+    this.#panel.headline.hidden = !hasPicture;
+    this.#panel.effort.hidden = !hasPicture;
+    say(this.#notice, isSilent ? "" : status.message || stateLine(status));
+    say(this.#advice, this.#removed ? "" : advice(status, location.origin));
   }
 
   #speak() {

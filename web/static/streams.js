@@ -57,8 +57,14 @@ class Row {
     }
     say(this.#line, stateLine(status));
     say(this.#facts, facts(status));
-    this.#open.setAttribute("aria-pressed", String(isChosen));
+    this.#choose(isChosen);
     this.#open.title = status.source?.address ?? "";
+  }
+
+  #choose(isChosen) {
+    if (this.#open.getAttribute("aria-pressed") === String(isChosen)) return;
+    this.#open.setAttribute("aria-pressed", String(isChosen));
+    if (isChosen) this.element.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 }
 

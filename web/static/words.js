@@ -8,7 +8,7 @@ const STATES = {
   retrying: "Trying again",
   failed: "Failed",
   ended: "Ended",
-  unknown: "Not known while the server is away",
+  unknown: "Server away",
 };
 
 const CAUSES = {
@@ -35,11 +35,8 @@ const EFFORTS = {
 const DROPS = {
   superseded: "a newer one came first",
   late: "too late",
-  unwatched: "nobody watching",
   failed: "could not be enhanced",
-  failed: "processing failed",
   encoder_busy: "encoder busy",
-  encoder_failed: "encoding failed",
   encoder_failed: "could not be encoded",
   catching_up: "source catching up",
   unwatched: "nobody watched",
@@ -49,10 +46,10 @@ const DROPS = {
 };
 
 export const LANES = {
-  skip: { word: "left as it is", color: "rgb(168 168 168)" },
-  resize: { word: "enlarged", color: "rgb(80 170 255)" },
-  transformer: { word: "restored, transformer", color: "rgb(255 160 30)" },
-  frequency: { word: "restored, frequency", color: "rgb(80 210 110)" },
+  skip: { word: "left as it is", short: "as it is", color: "rgb(168 168 168)" },
+  resize: { word: "enlarged", short: "enlarged", color: "rgb(80 170 255)" },
+  transformer: { word: "restored, transformer", short: "transformer", color: "rgb(255 160 30)" },
+  frequency: { word: "restored, frequency", short: "frequency", color: "rgb(80 210 110)" },
 };
 
 // In the order in which a picture goes through them.
@@ -80,6 +77,8 @@ export const causeWord = (cause) =>
 export const effortWord = (name) => EFFORTS[name] ?? `saving work: ${plain(name)}`;
 export const dropWord = (reason) => DROPS[reason] ?? plain(reason);
 export const laneWord = (lane) => LANES[lane]?.word ?? plain(lane);
+/** Short enough for a label in the picture. */
+export const laneTag = (lane) => LANES[lane]?.short ?? plain(lane);
 /** The entries of `stages_ms` on their way; stages that nobody knows here come last. */
 export const inOrder = (stages) => Object.entries(stages ?? {}).sort(([a], [b]) => place(a) - place(b));
 const ORDER = Object.keys(STAGES);
@@ -93,8 +92,20 @@ export function stateLine(status, { steady = false } = {}) {
   const cause = causeWord(status.cause);
   const counts = status.state === "retrying" && known(status.retry_in_s) && !steady;
   const head = (STATES[status.state] ?? plain(status.state)) + (counts ? ` in ${seconds(status.retry_in_s)}` : "");
-  return cause && status.state !== "live" ? `${head}: ${cause}` : head;
+  return cause && !["live", "waiting"].includes(status.state) ? `${head}: ${cause}` : head;
 }
+
+/** What a person can do about a stream without a picture, or "". `origin`: of the server. */
+export function advice(status, origin) {
+  if (status.state === "waiting")
+    return `Publish to ${origin}/whip/${status.name}, with OBS for example, or use your camera under this name.`;
+  if (status.state !== "failed") return "";
+  const again = known(status.retry_in_s) ? `It is tried again in ${seconds(status.retry_in_s)}.` : "";
+  return `${MENDING[status.cause] ?? ""} ${again}`.trim();
+}
+
+const CORRECT = "To correct its address, remove the stream and add it again, or change the server's configuration.";
+const MENDING = { not_found: CORRECT, unauthorised: CORRECT };
 
 /** Which of the four colours a state has; the drawing beside it says the same without colour. */
 export function tone(state) {
@@ -117,6 +128,23 @@ export function linkLine({ phase, path, retryInS, message }, { steady = false } 
   };
   return words[phase];
 }
+
+/** What stands in the place of a picture that doesn't come, in one or two sentences; see `linkLine`. */
+export function veilLines({ phase, retryInS, message }) {
+  const again = `Trying again in ${seconds(retryInS)}.`;
+  const lines = {
+    asking: ["Asking the server for the picture"],
+    searching: ["Looking for a way to the server"],
+    connected: [],
+    interrupted: ["The connection was interrupted.", "Waiting for it to come back."],
+    lost: [sentence(message || "The connection to the server was lost"), again],
+    refused: [sentence(message || "The server refused"), again],
+    closed: ["Closed"],
+  };
+  return lines[phase];
+}
+
+const sentence = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 const PATHS = {
   host: "connected directly",
