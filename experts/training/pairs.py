@@ -1,4 +1,4 @@
-"""Pairs to learn from: the aligned crop that inference would see, and the one that it should give.
+"""Pairs to learn from: the aligned crop that inference would see, and the one that it should give; and rows of them.
 
 Faces are laid side by side into one clip, so that one run of the encoder serves many; each is then cropped out of
 decoded frames exactly as the pipeline crops, with the landmarks as unsure as a detector's.
@@ -12,17 +12,24 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from blending.align import compose, crop, scaling, similarity
+from blending.align import FACE_WIDTH_SHARE, compose, crop, scaling, similarity
 from experts.contract import Image
-from experts.training.codec import through
-from experts.training.degrade import Tile, draw_codec, tile
+from experts.training.degradation import DegradationSettings
+from experts.training.degrade import Tile
+from experts.training.draws import between
+from experts.training.mosaic import COLUMNS as COLUMNS
+from experts.training.mosaic import ROWS as ROWS
+from experts.training.mosaic import casts, show
+from experts.training.motion import Affine, Points
 from experts.training.photos import Photo
-from experts.training.settings import DegradationSettings
 
-COLUMNS, ROWS = 5, 4
 LENGTH = 6
 TAKEN = (2, 5)
 """Which decoded frames are used: in the middle of a group of pictures, where a stream spends its time."""
+LATE = 9
+"""How many frames later they are where the settings ask for a late one: coded again and again without a key frame."""
+LEAD = 2
+"""Frames before a sequence, in which the encoder finds its rate."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,16 +44,42 @@ class Pair:
     width: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sequel:
+    """A face in successive frames: `low` (K, S, S, 3) and `high` (K, S * scale, S * scale, 3) uint8 RGB, each aligned
+    by its own landmarks.
+
+    `to_crop` (K, 2, 3): maps the stream's pixels to each `low`'s, as the pipeline knows them; by `to_crop[t]` after the
+    inverse of `to_crop[t - 1]` the last result lies as the new crop does, but for the face's own motion, which the
+    landmarks tell alone. `width`: of the face in source pixels.
+    """
+
+    low: Image
+    high: Image
+    to_crop: npt.NDArray[np.float64]
+    width: float
+
+
 def draw(
     photos: Sequence[Photo], settings: DegradationSettings, *, size: int, scale: int, random: np.random.Generator
 ) -> Iterator[Pair]:
     """Pairs without end; the same for the same `random`."""
-    count = COLUMNS * ROWS
-    while True:
-        widths = np.sort(_widths(settings, 6 * count, random)).reshape(6, count)
-        for row in random.permutation(6):
-            chosen = [photos[i] for i in random.integers(len(photos), size=count)]
-            yield from clip(chosen, widths[row].tolist(), settings, size=size, scale=scale, random=random)
+    for chosen, widths in casts(photos, settings, random):
+        yield from clip(chosen, widths, settings, size=size, scale=scale, random=random)
+
+
+def draw_sequels(
+    photos: Sequence[Photo],
+    settings: DegradationSettings,
+    *,
+    size: int,
+    scale: int,
+    frames: int,
+    random: np.random.Generator,
+) -> Iterator[Sequel]:
+    """Rows of `frames` successive pairs without end; the same for the same `random`."""
+    for chosen, widths in casts(photos, settings, random):
+        yield from sequels(chosen, widths, settings, size=size, scale=scale, frames=frames, random=random)
 
 
 def clip(
@@ -59,55 +92,65 @@ def clip(
     random: np.random.Generator,
 ) -> Iterator[Pair]:
     """Two pairs of every photograph, at most COLUMNS * ROWS of them, all from one clip. `widths`: one a photograph."""
-    side = 16 * int(np.ceil(2.0 * max(widths) / 16))
-    tiles = [
-        tile(photo, width, side=side, length=LENGTH, settings=settings, random=random)
-        for photo, width in zip(photos, widths, strict=True)
-    ]
-    frames = _mosaic(tiles, side)
-    codec = draw_codec(settings, random)
-    seen = frames if codec is None else through(codec, frames)
-    for place, face in enumerate(tiles):
-        for t in TAKEN:
-            yield _pair(face, t, seen[t][_area(place, side)], settings, size=size, scale=scale, random=random)
+    late = LATE if random.random() < settings.late_share else 0
+    taken = [late + t for t in TAKEN]
+    shown = show(photos, widths, settings, taken, finest=_finest(size, scale), random=random)
+    for face, seen in shown:
+        for t, frame in zip(taken, seen, strict=True):
+            landmarks = _measured(face, t, random.normal(0.0, settings.landmark_noise, face.landmarks.shape))
+            low, high, _ = _crops(face, t, frame, landmarks, size=size, scale=scale)
+            yield Pair(low, high, face.width)
 
 
-def _widths(settings: DegradationSettings, count: int, random: np.random.Generator) -> npt.NDArray[np.float64]:
-    bands = settings.widths
-    shares = np.array([band.share for band in bands])
-    chosen = random.choice(len(bands), size=count, p=shares / shares.sum())
-    low, high = np.array([b.low for b in bands])[chosen], np.array([b.high for b in bands])[chosen]
-    return np.asarray(low + (high - low) * random.random(count))
-
-
-def _mosaic(tiles: Sequence[Tile], side: int) -> list[Image]:
-    rows = -(-len(tiles) // COLUMNS)
-    columns = min(len(tiles), COLUMNS)
-    frames = np.zeros((LENGTH, rows * side, columns * side, 3), np.uint8)
-    for place, face in enumerate(tiles):
-        down, across = _area(place, side)
-        frames[:, down, across] = face.frames
-    return list(frames)
-
-
-def _area(place: int, side: int) -> tuple[slice, slice]:
-    """Where a face's tile lies in the mosaic: its rows, its columns."""
-    y, x = side * (place // COLUMNS), side * (place % COLUMNS)
-    return slice(y, y + side), slice(x, x + side)
-
-
-def _pair(
-    face: Tile,
-    t: int,
-    seen: Image,
+def sequels(
+    photos: Sequence[Photo],
+    widths: Sequence[float],
     settings: DegradationSettings,
     *,
     size: int,
     scale: int,
+    frames: int,
     random: np.random.Generator,
-) -> Pair:
+) -> Iterator[Sequel]:
+    """One row of `frames` pairs of every photograph, as `clip` takes them.
+
+    The landmarks err as a tracker's do: what they are off by stays from frame to frame but for a share, and so does the
+    crop (a first-order autoregression, the spread of which is that of single pairs).
+    """
+    late = LATE if random.random() < settings.late_share else 0
+    taken = [late + LEAD + t for t in range(frames)]
+    shown = show(photos, widths, settings, taken, finest=_finest(size, scale), random=random)
+    for face, seen in shown:
+        errors = _drifting(frames, between(settings.landmark_memory, random), random) * settings.landmark_noise
+        made = [
+            _crops(face, t, frame, _measured(face, t, error), size=size, scale=scale)
+            for t, frame, error in zip(taken, seen, errors, strict=True)
+        ]
+        low, high, maps = (np.stack(each) for each in zip(*made, strict=True))
+        yield Sequel(low, high, maps, face.width)
+
+
+def _finest(size: int, scale: int) -> float:
+    """Width of the widest face worth keeping: a half more than the truth shows, which is shrunk once more."""
+    return 1.5 * FACE_WIDTH_SHARE * size * scale
+
+
+def _drifting(frames: int, memory: float, random: np.random.Generator) -> Points:
+    """(frames, 5, 2) of deviation 1, each frame's the last one's times `memory` and something new."""
+    fresh = random.standard_normal((frames, 5, 2))
+    drifted = [fresh[0]]
+    for new in fresh[1:]:
+        drifted.append(memory * drifted[-1] + np.sqrt(1.0 - memory**2) * new)
+    return np.stack(drifted)
+
+
+def _measured(face: Tile, t: int, error: Points) -> Points:
+    """The landmarks in a frame, as a detector that errs by `error` face widths finds them."""
     exact = face.landmarks @ face.from_photo[t][:, :2].T + face.from_photo[t][:, 2]
-    measured = exact + random.normal(0.0, settings.landmark_noise * face.width, exact.shape)
-    to_crop = similarity(measured, size)
+    return np.asarray(exact + error * face.width)
+
+
+def _crops(face: Tile, t: int, seen: Image, landmarks: Points, *, size: int, scale: int) -> tuple[Image, Image, Affine]:
+    to_crop = similarity(landmarks, size)
     to_target = compose(scaling(scale), compose(to_crop, face.from_photo[t]))
-    return Pair(crop(np.ascontiguousarray(seen), to_crop, size), crop(face.photo, to_target, size * scale), face.width)
+    return crop(seen, to_crop, size), crop(face.photo, to_target, size * scale), to_crop

@@ -12,57 +12,8 @@ from typing import Any
 
 from experts.contract import ExpertError
 from experts.networks import NETWORKS
-
-Range = tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class WidthBand:
-    """Face widths drawn evenly between `low` and `high` source pixels, `share` of all draws (shares are normalised)."""
-
-    low: float
-    high: float
-    share: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class DegradationSettings:
-    """How a good photograph becomes what a video call shows. Ranges are (low, high).
-
-    Lengths are in pixels of the small picture. `antialias` and `blur`: Gaussian sigmas of the down-scaling kernel and
-    of an unsharp lens. `defocus`: radius of a disc. `motion`: length of a straight smear. `noise_luma`, `noise_chroma`:
-    standard deviations in levels of 255. `jpeg`: quality of a camera's MJPEG. `halo`: amount of a camera's own
-    sharpening. `relay`: factor by which a stream was shrunk and enlarged again before it came here. `crf` (most often
-    its middle), `vp8_bits`: strength of the codec, the latter in bits a pixel. Each `*_share` says how often its step
-    is applied at all.
-    """
-
-    antialias: Range = (0.3, 0.6)
-    blur: Range = (0.2, 1.4)
-    blur_share: float = 0.6
-    defocus: Range = (0.6, 1.8)
-    defocus_share: float = 0.15
-    motion: Range = (1.5, 5.0)
-    motion_share: float = 0.2
-    noise_luma: Range = (0.0, 7.0)
-    noise_chroma: Range = (0.0, 4.0)
-    noise_share: float = 0.6
-    jpeg: Range = (45.0, 95.0)
-    jpeg_share: float = 0.3
-    halo: Range = (0.2, 1.0)
-    halo_share: float = 0.25
-    relay: Range = (1.15, 1.7)
-    relay_share: float = 0.2
-    grade: float = 0.12
-    speed: Range = (0.0, 2.0)
-    tilt_degrees: float = 8.0
-    codec_share: float = 0.93
-    crf: Range = (20.0, 36.0)
-    presets: tuple[str, ...] = ("ultrafast", "veryfast", "medium")
-    vp8_share: float = 0.2
-    vp8_bits: Range = (0.04, 0.2)
-    landmark_noise: float = 0.015
-    widths: tuple[WidthBand, ...] = (WidthBand(45, 105, 0.75), WidthBand(100, 155, 0.25))
+from experts.training.degradation import DegradationSettings as DegradationSettings
+from experts.training.degradation import WidthBand as WidthBand
 
 
 @dataclass(frozen=True, slots=True)
