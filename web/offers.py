@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -22,6 +23,8 @@ MAX_MEDIA = 8
 MAX_CANDIDATES = 64
 MAX_CODEC_LINES = 128
 """Of each kind, in one media section. aiortc compares each feedback line with each codec, on the event loop."""
+MAX_FEEDBACK_LINES = 16
+"""Of one payload type, or of all ("*"), which aiortc writes out for each codec."""
 
 _LINE = re.compile(r"[a-z]=.*")
 _KINDS = {"audio", "video", "application"}
@@ -121,8 +124,10 @@ def _sections(lines: Sequence[str]) -> list[Sequence[str]]:
 
 def _check_codec_lines(section: Sequence[str]) -> None:
     counts = {kind: sum(line.startswith(kind) for line in section) for kind in _CODEC_LINES}
-    if max(counts.values()) > MAX_CODEC_LINES:
-        detail = f"a media section has more than {MAX_CODEC_LINES} lines of codecs: offer fewer"
+    feedback = Counter(line.split()[0] for line in section if line.startswith("a=rtcp-fb:"))
+    if max(counts.values()) > MAX_CODEC_LINES or max(feedback.values(), default=0) > MAX_FEEDBACK_LINES:
+        most = f"{MAX_CODEC_LINES} lines of codecs, or {MAX_FEEDBACK_LINES} of one's feedback"
+        detail = f"a media section has more than {most}: offer fewer"
         raise Refusal(HTTPStatus.BAD_REQUEST, detail)
     listed = section[0].split()[3:]
     described = [line.split()[0] for line in section if line.startswith("a=rtpmap:")]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,6 +148,28 @@ def test_a_redirect_leads_to_no_other_protocol(camera: WebCamera, inlet: Collect
         with pytest.raises(BlockingIOError):
             inside.accept()
     assert "elsewhere than to HTTP" in status.message
+
+
+def test_what_a_redirect_says_beside_is_not_read(camera: WebCamera, inlet: CollectingInlet) -> None:
+    """It may have no end."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        head = f"HTTP/1.1 302 Found\r\nLocation: {camera.url('video.mjpg')}\r\n\r\n"
+
+        def lead_on() -> None:
+            asked, _ = door.accept()
+            with asked, contextlib.suppress(OSError):
+                asked.recv(4096)
+                asked.sendall(head.encode())
+                while True:
+                    asked.sendall(b"x" * 65536)
+
+        leading = threading.Thread(target=lead_on)
+        leading.start()
+        source = NetworkSource(f"http://127.0.0.1:{door.getsockname()[1]}/", QUICK)
+        source.start(inlet)
+        inlet.wait_frames(5)
+        closed(source)
+        leading.join()
 
 
 def test_hls_plays_at_its_own_pace(camera: WebCamera, inlet: CollectingInlet) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.helpers.rtc import serving
 from tests.helpers.studio import DemoStudio
-from web.offers import MAX_CODEC_LINES, MAX_LINES, parse_offer
+from web.offers import MAX_CODEC_LINES, MAX_FEEDBACK_LINES, MAX_LINES, parse_offer
 from web.refusal import Refusal
 
 HEAD = (
@@ -54,10 +54,22 @@ def test_as_many_lines_as_browsers_ever_send_are_read() -> None:
     assert len(read.media[0].rtp.codecs) == len(numbers)
 
 
-@pytest.mark.parametrize("line", ["a=rtcp-fb:* nack", "a=rtcp-fb:96 nack", "a=fmtp:96 a=b"])
-def test_more_lines_of_codecs_than_there_are_codecs_are_refused(line: str) -> None:
-    parse_offer(offer(*H264, *[line] * MAX_CODEC_LINES))
-    assert f"more than {MAX_CODEC_LINES}" in refused(offer(*H264, *[line] * (MAX_CODEC_LINES + 1)))
+@pytest.mark.parametrize(
+    ("line", "most"),
+    [
+        ("a=rtcp-fb:* nack", MAX_FEEDBACK_LINES),
+        ("a=rtcp-fb:96 nack", MAX_FEEDBACK_LINES),
+        ("a=fmtp:96 a=b", MAX_CODEC_LINES),
+    ],
+)
+def test_more_lines_of_codecs_than_there_are_codecs_are_refused(line: str, most: int) -> None:
+    parse_offer(offer(*H264, *[line] * most))
+    assert f"more than {MAX_CODEC_LINES}" in refused(offer(*H264, *[line] * (most + 1)))
+
+
+def test_feedback_of_all_codecs_together_is_limited() -> None:
+    lines = [f"a=rtcp-fb:{number} nack" for number in range(MAX_CODEC_LINES + 1)]
+    assert f"more than {MAX_CODEC_LINES}" in refused(offer(*H264, *lines))
 
 
 def test_more_codecs_than_payload_types_are_refused() -> None:
@@ -71,8 +83,8 @@ def test_a_payload_type_means_one_codec() -> None:
 
 
 def test_sections_are_counted_apart() -> None:
-    video = offer(*H264, *["a=rtcp-fb:96 nack"] * MAX_CODEC_LINES)
-    second = ["m=video 9 UDP/TLS/RTP/SAVPF 96", "a=mid:1", *SECTION[1:], *H264, "a=rtcp-fb:96 nack", ""]
+    video = offer(*H264, *["a=fmtp:96 a=b"] * MAX_CODEC_LINES)
+    second = ["m=video 9 UDP/TLS/RTP/SAVPF 96", "a=mid:1", *SECTION[1:], *H264, "a=fmtp:96 a=b", ""]
     assert len(parse_offer(video + "\r\n".join(second)).media) == 2
 
 

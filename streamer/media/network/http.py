@@ -181,8 +181,9 @@ class _RedirectHandler(urllib.request.HTTPRedirectHandler):
     def redirect_request(
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
+        # What it says beside has no end perhaps, and would be read to it.
+        fp.close()
         if not _is_http(newurl):
-            fp.close()
             raise failure(Cause.OTHER, self._address, detail="it leads elsewhere than to HTTP")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
