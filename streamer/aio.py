@@ -21,11 +21,12 @@ SIGNALS = tuple(
 
 
 class Interrupted(Exception):  # noqa: N818 - a wish, not an error
-    """The person, or the system, wants the work to end; all has been cleaned up."""
+    """The person, or the system, wants the work to end; all has been cleaned up. `left`: what there is now."""
 
-    def __init__(self, number: signal.Signals) -> None:
+    def __init__(self, number: signal.Signals, *, left: str = "nothing was left behind") -> None:
         super().__init__(number.name)
         self.number = number
+        self.left = left
 
 
 class Worker:

@@ -55,8 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = parse(list(sys.argv[1:] if argv is None else argv))
         _set_up_logging(arguments.verbose)
         return run_command(arguments)
-    except (_Ended, Interrupted) as ending:
-        return _say_ended(ending.number)
+    except Interrupted as ending:
+        return _say_ended(ending.number, ending.left)
+    except _Ended as ending:
+        return _say_ended(ending.number, "nothing was left behind")
     except FacelaneError as error:
         return _say_error(error, error.exit_code)
     except Exception as error:
@@ -66,10 +68,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say_error(error, code)
 
 
-def _say_ended(number: int) -> int:
+def _say_ended(number: int, left: str) -> int:
     _ignore_signals()
     how = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
-    errors().print(f"facelane: {how}; nothing was left behind")
+    errors().print(f"facelane: {how}; {left}")
     return EXIT_BY_SIGNAL + number
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from streamer.consoles import errors, results, say
-from streamer.errors import EXIT_DAMAGED, UsageError
+from streamer.errors import EXIT_DAMAGED, SourceError, UsageError
 from streamer.flags import origins, overrides
 
 if TYPE_CHECKING:
@@ -138,6 +138,53 @@ def _probe(arguments: argparse.Namespace) -> int:
     return _say_damage(probed.damaged)
 
 
+def _train(arguments: argparse.Namespace) -> int:
+    if arguments.minutes is not None and not (0 < arguments.minutes < math.inf):
+        raise UsageError(f"--minutes {arguments.minutes}: give more than 0 minutes")
+    if not arguments.faces.is_dir():
+        raise SourceError(f"{arguments.faces} is no folder: name one with photographs of faces")
+    settings = _settings(arguments)
+
+    from streamer.training import TrainJob, train
+
+    job = TrainJob(
+        expert=arguments.expert,
+        faces=arguments.faces,
+        out=arguments.out,
+        stage=arguments.stage,
+        device=arguments.device,
+        identity=arguments.identity,
+        minutes=arguments.minutes,
+    )
+    train(job, settings, progress=None if arguments.quiet else Console(stderr=True), say=say)
+    return 0
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    settings = _settings(arguments)
+
+    from streamer.bench_table import print_report
+    from streamer.benchmarks import BenchJob, bench_quality
+
+    job = BenchJob(
+        sources=arguments.sources,
+        out=arguments.out,
+        methods=arguments.methods,
+        limit=arguments.limit,
+        heavy_faces=arguments.heavy,
+        general=arguments.general,
+        identity=arguments.identity,
+        transformer=arguments.transformer,
+        frequency=arguments.frequency,
+        ranges=arguments.ranges,
+        seed=arguments.seed,
+    )
+    report = bench_quality(job, settings, progress=None if arguments.quiet else Console(stderr=True), say=say)
+    if not arguments.quiet:
+        print_report(report, results())
+    return 0
+
+
 def _doctor(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
 
@@ -165,6 +212,8 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "serve": _serve,
     "watch": _watch,
     "probe": _probe,
+    "train": _train,
+    "bench": _bench,
     "doctor": _doctor,
     "demo": _demo,
 }

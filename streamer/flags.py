@@ -10,6 +10,7 @@ from streamer import __version__
 from streamer.errors import UsageError
 
 SCALES = (1, 2, 4)
+EXPERTS = ("transformer", "frequency", "background")
 # The setting that each flag gives, by the flag's name.
 SETTINGS = {
     "scale": "scale",
@@ -46,7 +47,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"facelane {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
-    for add in (_add_process, _add_serve, _add_watch, _add_probe, _add_doctor, _add_demo):
+    for add in (_add_process, _add_serve, _add_watch, _add_probe, _add_train, _add_bench, _add_doctor, _add_demo):
         add(commands)
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
@@ -131,6 +132,64 @@ def _add_probe(commands: Any) -> None:
     command = _command(commands, "probe", "tell what a film is and which faces are in it")
     command.add_argument("input", type=Path, metavar="INPUT")
     command.add_argument("--frames", type=int, default=24, metavar="N", help="look at N frames, evenly spread (24)")
+
+
+def _add_train(commands: Any) -> None:
+    command = _command(commands, "train", "make an expert's weights from a folder of face photographs")
+    command.add_argument("expert", choices=EXPERTS, metavar="EXPERT", help=", ".join(EXPERTS))
+    command.add_argument(
+        "--faces", type=Path, required=True, metavar="FOLDER", help="photographs; its faces.csv is honoured, if any"
+    )
+    command.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="for weights, checkpoints, log and samples"
+    )
+    command.add_argument(
+        "--stage", metavar="NAME", help="faithful or crisp, or a TOML file that states one (default: all in turn)"
+    )
+    command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: CUDA if there")
+    command.add_argument(
+        "--identity", type=Path, metavar="ONNX", help="a face network (MobileFaceNet) as judge; crisp stages need it"
+    )
+    command.add_argument(
+        "--minutes", type=float, metavar="M", help="end this run after M minutes; the same command goes on from there"
+    )
+    command.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
+
+
+def _add_bench(commands: Any) -> None:
+    outer: argparse.ArgumentParser = commands.add_parser(
+        "bench", help="measure how good the results are", description="Measure how good the results are."
+    )
+    benches = outer.add_subparsers(dest="bench", required=True, metavar="WHAT", parser_class=Parser)
+    command = _command(benches, "quality", "compare the experts and known upscalers on spoiled faces, by width")
+    command.add_argument(
+        "sources",
+        nargs="+",
+        type=Path,
+        metavar="SOURCE",
+        help="a folder of face photographs (faces.csv honoured), a clip",
+    )
+    command.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="for the table, the contact sheet and the plots"
+    )
+    command.add_argument("--methods", type=_words, default=(), metavar="A,B", help="only these (default: all)")
+    command.add_argument("--limit", type=int, metavar="N", help="N photographs at most")
+    command.add_argument(
+        "--heavy", type=int, default=4, metavar="N", help="faces of each width and sharpness that slow methods see (4)"
+    )
+    command.add_argument("--general", type=Path, metavar="PARAM", help="Real-ESRGAN general-x4v3 in ncnn's form")
+    command.add_argument("--identity", type=Path, metavar="ONNX", help="a face network (MobileFaceNet)")
+    for name in ("transformer", "frequency"):
+        command.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"other weights for the {name} expert")
+    command.add_argument(
+        "--ranges", type=Path, metavar="TOML", help="spoil faces by the middle of this training's ranges"
+    )
+    command.add_argument("--seed", type=int, default=77, metavar="N", help="other faces' widths, noise and errors (77)")
+    command.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no table")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def _add_doctor(commands: Any) -> None:

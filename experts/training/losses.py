@@ -1,11 +1,11 @@
-"""What a restored crop is judged by while it learns."""
+"""What a restored picture is judged by while it learns: how near it is to the truth."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from experts.training.settings import OptimiserSettings
+from experts.training.course import LossSettings
 
 _LUMA = (0.299, 0.587, 0.114)
 _CHARBONNIER = 2e-3
@@ -14,29 +14,31 @@ _OUTSIDE = 0.3
 
 
 class Loss(nn.Module):
-    """Charbonnier (Lai et al. 2017) over RGB, plus gradients and spectrum (Cho et al. 2021) of the luma's error.
+    """Charbonnier (Lai et al. 2017), plus gradients and spectrum (Cho et al. 2021) of the luma's error.
 
-    All three are weighted by a soft disc over the face. A spectrum's L1 counts weak high frequencies that a pixel loss
-    smooths away.
+    All three are weighted by a soft disc over the face where pictures are `aligned` faces. A spectrum's L1 counts weak
+    high frequencies that a pixel loss smooths away. `channels`: 3 for RGB, 1 for luma.
     """
 
     window: Tensor
     luma: Tensor
 
-    def __init__(self, side: int, settings: OptimiserSettings) -> None:
+    def __init__(self, side: int, settings: LossSettings, *, channels: int = 3, aligned: bool = True) -> None:
         super().__init__()
-        self.fft_weight, self.gradient_weight = settings.fft_weight, settings.gradient_weight
-        self.register_buffer("window", _face_window(side))
-        self.register_buffer("luma", torch.tensor(_LUMA).reshape(1, 3, 1, 1))
+        self.weights = settings.pixel, settings.gradient, settings.spectrum
+        self.register_buffer("window", _face_window(side) if aligned else torch.ones(side, side))
+        weights = torch.tensor(_LUMA if channels == 3 else (1.0,))
+        self.register_buffer("luma", weights.reshape(1, channels, 1, 1))
 
     def forward(self, restored: Tensor, target: Tensor) -> Tensor:
-        """One number for (N, 3, side, side) pictures of 0 to 1."""
+        """(3,): the weighted terms, for (N, channels, side, side) pictures of 0 to 1."""
         error = (restored - target) * self.window
         pixel = (error.square() + _CHARBONNIER**2).sqrt().mean()
         luma = (error * self.luma).sum(dim=1)
         gradient = luma.diff(dim=1).abs().mean() + luma.diff(dim=2).abs().mean()
         spectrum = torch.view_as_real(torch.fft.rfft2(luma, norm="ortho")).abs().mean()
-        return pixel + self.gradient_weight * gradient + self.fft_weight * spectrum
+        terms = zip((pixel, gradient, spectrum), self.weights, strict=True)
+        return torch.stack([weight * term for term, weight in terms])
 
 
 def _face_window(side: int) -> Tensor:

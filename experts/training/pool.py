@@ -1,30 +1,38 @@
-"""Pairs on disk: made once, since codecs are slow, and read from memory maps as often as a training likes."""
+"""Pairs on disk: made once, by all cores, since codecs are slow; and read as often as a training likes.
+
+A pool is made in shards, each of a seed of its own, so that it comes out the same whoever makes which, and goes on
+where it was cut off.
+"""
 
 from __future__ import annotations
 
-import itertools
+import hashlib
 import json
-import logging
 from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
+import joblib
 import numpy as np
-import torch
 from numpy.lib.format import open_memmap
-from torch import Tensor
 
 from experts.contract import Image
-from experts.training.pairs import Pair, draw
+from experts.training import making
+from experts.training.files import write_whole
+from experts.training.making import Given, Shard
 from experts.training.photos import Photo
 from experts.training.settings import DegradationSettings
+from experts.training.watch import Watch
 
-logger = logging.getLogger(__name__)
+SHARD = 240
+"""Pairs a shard: six clips' worth."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pool:
-    """`low` (N, S, S, 3) and `high` (N, S * scale, S * scale, 3), uint8 RGB, pair by pair."""
+    """`low` (N, S, S, C) and `high` (N, S * scale, S * scale, C), uint8, pair by pair."""
 
     low: Image
     high: Image
@@ -32,53 +40,88 @@ class Pool:
     def __len__(self) -> int:
         return len(self.low)
 
-    def batch(self, places: np.ndarray, *, flipped: np.ndarray | None = None) -> tuple[Tensor, Tensor]:
-        """Pairs as float tensors (N, 3, height, width) of 0 to 1; those with `flipped` set are mirrored sideways."""
-        low, high = self.low[places], self.high[places]
-        if flipped is not None:
-            low[flipped] = low[flipped, :, ::-1]
-            high[flipped] = high[flipped, :, ::-1]
-        return _tensor(low), _tensor(high)
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recipe:
+    """What a pool follows from: `count` pairs of these photographs, for the subject of that name."""
+
+    photos: Sequence[Photo]
+    settings: DegradationSettings
+    subject: str
+    count: int
+    size: int
+    scale: int
+    channels: int
+    seed: int
+
+    @property
+    def label(self) -> str:
+        """Changes with all that changes the pairs."""
+        photos = [(photo.path.name, photo.width, photo.landmarks.round(2).tolist()) for photo in self.photos]
+        shape = (self.subject, self.count, self.size, self.scale, self.channels, self.seed)
+        return hashlib.sha256(json.dumps([repr(self.settings), shape, photos]).encode()).hexdigest()
+
+    def shards(self, folder: Path) -> list[Shard]:
+        firsts = range(0, self.count, SHARD)
+        return [Shard(str(folder), n, first, min(SHARD, self.count - first)) for n, first in enumerate(firsts)]
 
 
-def fill(
-    folder: Path,
-    photos: Sequence[Photo],
-    settings: DegradationSettings,
-    *,
-    count: int,
-    size: int,
-    scale: int,
-    seed: int,
-) -> Pool:
-    """A pool of `count` pairs in `folder`; one that is there already is taken if it was made from the same."""
+def fill(folder: Path, recipe: Recipe, *, workers: int, watch: Watch) -> Pool | None:
+    """The pool of that recipe, in a folder of its own below `folder`; what is there of it already is taken.
+
+    `workers`: processes that make it, 0 for one a core. None where `watch` wanted an end before it was whole. Raises
+    OSError where it can't be written, as on a full disk, and ExpertError for a photograph that can't be
+    read.
+    """
+    place = folder / recipe.label[:12]
+    state = place / "made.json"
+    made = set(_made(state, recipe))
+    if not made:
+        _lay_out(place, recipe)
+    missing = [shard for shard in recipe.shards(place) if shard.number not in made]
+    watch.pairs(_count(recipe, made), recipe.count)
+    for number in _make(recipe, missing, workers or joblib.cpu_count(), watch):
+        made.add(number)
+        write_whole(state, json.dumps({"label": recipe.label, "shards": sorted(made)}).encode())
+        watch.pairs(_count(recipe, made), recipe.count)
+    if len(made) * SHARD < recipe.count:
+        return None
+    return Pool(np.load(place / "low.npy", mmap_mode="r"), np.load(place / "high.npy", mmap_mode="r"))
+
+
+def _made(state: Path, recipe: Recipe) -> list[int]:
+    if not state.is_file():
+        return []
+    told = json.loads(state.read_text(encoding="utf-8"))
+    return list(told["shards"]) if told["label"] == recipe.label else []
+
+
+def _count(recipe: Recipe, made: set[int]) -> int:
+    return sum(min(SHARD, recipe.count - number * SHARD) for number in made)
+
+
+def _lay_out(folder: Path, recipe: Recipe) -> None:
+    """Files of the whole length that hold nothing yet, and take no space where the file system knows holes."""
     folder.mkdir(parents=True, exist_ok=True)
-    label = _label(photos, settings, count=count, size=size, scale=scale, seed=seed)
-    done = folder / "done.json"
-    if not done.is_file() or done.read_text(encoding="utf-8") != label:
-        done.unlink(missing_ok=True)
-        pairs = draw(photos, settings, size=size, scale=scale, random=np.random.default_rng(seed))
-        _write(folder, itertools.islice(pairs, count), count=count, size=size, scale=scale)
-        done.write_text(label, encoding="utf-8")
-    return Pool(np.load(folder / "low.npy", mmap_mode="r"), np.load(folder / "high.npy", mmap_mode="r"))
+    for name, side in (("low", recipe.size), ("high", recipe.size * recipe.scale)):
+        open_memmap(folder / f"{name}.npy", "w+", np.uint8, (recipe.count, side, side, recipe.channels))
 
 
-def _write(folder: Path, pairs: Iterator[Pair], *, count: int, size: int, scale: int) -> None:
-    low = open_memmap(folder / "low.npy", "w+", np.uint8, (count, size, size, 3))
-    high = open_memmap(folder / "high.npy", "w+", np.uint8, (count, size * scale, size * scale, 3))
-    for place, pair in enumerate(pairs):
-        low[place], high[place] = pair.low, pair.high
-        if (place + 1) % 1000 == 0:
-            logger.info("pool: %d of %d pairs", place + 1, count)
-    low.flush()
-    high.flush()
-
-
-def _label(
-    photos: Sequence[Photo], settings: DegradationSettings, *, count: int, size: int, scale: int, seed: int
-) -> str:
-    return json.dumps([repr(settings), count, size, scale, seed, [photo.path.name for photo in photos]])
-
-
-def _tensor(images: Image) -> Tensor:
-    return torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(255.0)
+def _make(recipe: Recipe, shards: Sequence[Shard], workers: int, watch: Watch) -> Iterator[int]:
+    """The number of each shard when it is made, until all are or `watch` wants an end."""
+    given = Given(recipe.photos, recipe.settings, recipe.subject, recipe.seed)
+    if min(len(shards), workers) <= 1:
+        for shard in shards:
+            if watch.ending():
+                return
+            yield making.make(shard, given)
+        return
+    # A fork would copy a process with threads in it.
+    executor = ProcessPoolExecutor(min(len(shards), workers), get_context("spawn"), making.begin, (given,))
+    try:
+        waiting: set[Future[int]] = {executor.submit(making.make_as_begun, shard) for shard in shards}
+        while waiting and not watch.ending():
+            done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
+    finally:
+        executor.shutdown(cancel_futures=True)

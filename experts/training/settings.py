@@ -6,54 +6,52 @@ import dataclasses
 import difflib
 import hashlib
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from experts.contract import ExpertError
 from experts.networks import NETWORKS
+from experts.training import tables
+from experts.training.course import AdversarySettings, LossSettings, OptimiserSettings, RunSettings
 from experts.training.degradation import DegradationSettings as DegradationSettings
 from experts.training.degradation import WidthBand as WidthBand
 
-
-@dataclass(frozen=True, slots=True)
-class OptimiserSettings:
-    """The course of a training. `minutes` is its budget of wall-clock time, the rate falls with it along a cosine;
-    `steps` ends it sooner if reached. `compiled` has torch fuse the steps, a fifth faster where there is a C++
-    compiler. `ema_steps` is the time constant of the averaged weights that are shipped.
-    """
-
-    minutes: float = 50.0
-    steps: int = 1_000_000
-    batch: int = 8
-    rate: float = 1.5e-3
-    warmup_steps: int = 150
-    final_rate_share: float = 0.01
-    weight_decay: float = 1e-4
-    clip_norm: float = 1.0
-    ema_steps: int = 500
-    fft_weight: float = 0.02
-    gradient_weight: float = 0.3
-    log_steps: int = 100
-    checkpoint_minutes: float = 2.0
-    threads: int = 1
-    compiled: bool = False
+TRAINED = (*NETWORKS, "background")
+"""The networks that a training can be about."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """One run: which network (a key of `experts.networks.NETWORKS`), how many pairs, how spoiled, how it learns."""
+    """One stage of one expert: which network (one of `TRAINED`), how many pairs, how spoiled, how it learns.
+
+    `stage`: the name of what comes out. `starts_from`: the stage whose weights it begins with; empty for none.
+    `held_out`: pairs, of photographs of their own, that are not learned from.
+    """
 
     network: str
+    stage: str = "faithful"
+    starts_from: str = ""
     pairs: int = 8192
+    held_out: int = 40
     seed: int = 20
     degradation: DegradationSettings = dataclasses.field(default_factory=DegradationSettings)
     optimiser: OptimiserSettings = dataclasses.field(default_factory=OptimiserSettings)
+    losses: LossSettings = dataclasses.field(default_factory=LossSettings)
+    adversary: AdversarySettings = dataclasses.field(default_factory=AdversarySettings)
+    run: RunSettings = dataclasses.field(default_factory=RunSettings)
 
     def __post_init__(self) -> None:
-        if self.network not in NETWORKS:
-            near = difflib.get_close_matches(self.network, NETWORKS, n=1, cutoff=0.0)
+        if self.network not in TRAINED:
+            near = difflib.get_close_matches(self.network, TRAINED, n=1, cutoff=0.0)
             raise ExpertError(f"there is no network {self.network!r}; did you mean {near[0]!r}?")
+        if min(self.pairs, self.held_out) < 1:
+            raise ExpertError(f"pairs and held_out are 1 or more, not {self.pairs} and {self.held_out}")
+        if not self.stage.isidentifier():
+            raise ExpertError(f"stage is a word that can name a file, not {self.stage!r}")
+
+
+_SECTIONS = {"optimiser": OptimiserSettings, "losses": LossSettings, "adversary": AdversarySettings, "run": RunSettings}
 
 
 def load(path: Path) -> TrainingSettings:
@@ -63,18 +61,18 @@ def load(path: Path) -> TrainingSettings:
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise ExpertError(f"{path} cannot be read as TOML: {error}") from error
     degradation = _section(tree.pop("degradation", {}), path)
-    optimiser = tree.pop("optimiser", {})
+    sections: dict[str, Any] = {
+        name: tables.read(kind, tree.pop(name, {}), where=f"{path} [{name}]") for name, kind in _SECTIONS.items()
+    }
     try:
-        return TrainingSettings(
-            degradation=DegradationSettings(**degradation), optimiser=OptimiserSettings(**optimiser), **tree
-        )
+        return TrainingSettings(degradation=DegradationSettings(**degradation), **sections, **tree)
     except TypeError as error:
         raise ExpertError(f"{path}: {error}; compare with the fields in experts/training/settings.py") from error
 
 
 def digest(settings: TrainingSettings) -> str:
-    """Twelve hexadecimal digits that change with any setting."""
-    return hashlib.sha256(repr(settings).encode()).hexdigest()[:12]
+    """Twelve hexadecimal digits that change with any setting that changes what comes out."""
+    return hashlib.sha256(repr(replace(settings, run=RunSettings())).encode()).hexdigest()[:12]
 
 
 def _section(tree: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -1,176 +1,114 @@
-"""The loop: batches in, an averaged network out; can be cut off and taken up again."""
+"""The loop: steps until the budget is used up; can be cut off at any moment and taken up again."""
 
 from __future__ import annotations
 
-import copy
 import logging
 import math
-import statistics
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
-from experts.networks import NETWORKS, Network
-from experts.networks.blocks import CELL, SCALE
-from experts.training.losses import Loss
-from experts.training.pool import Pool
-from experts.training.settings import TrainingSettings, digest
+from experts.contract import ExpertError
+from experts.training.checkpoints import Checkpoint
+from experts.training.feed import Feed
+from experts.training.held_out import Figures, HeldOut
+from experts.training.journal import Journal
+from experts.training.learner import Learner
+from experts.training.watch import Standing, Watch
 
 logger = logging.getLogger(__name__)
 
-HELD_OUT = 40
-"""At most so many pairs at the end of a pool (a fifth of a small one) are not learned from.
-
-They watch a run but prove nothing, for their people are known to it.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """PSNR in dB on the held-out pairs: of the averaged network, and of the bicubic enlargement that it starts from."""
-
-    network: float
-    bicubic: float
-
 
 class Trainer:
-    """Trains one network on one pool; `folder` takes its checkpoints."""
+    """Runs one learner; `folder` takes its checkpoint, its log and its contact sheets."""
 
-    def __init__(self, settings: TrainingSettings, pool: Pool, folder: Path) -> None:
-        self.settings, self.pool, self.folder = settings, pool, folder
-        torch.manual_seed(settings.seed)
-        self.network = NETWORKS[settings.network]()
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
-        self.average = copy.deepcopy(self.network).requires_grad_(False)
-        optimiser = settings.optimiser
-        loss = Loss(self.network.input_size * SCALE, optimiser)
-        self._restore = torch.compile(self.network) if optimiser.compiled else self.network
-        self._judge = torch.compile(loss) if optimiser.compiled else loss
-        self.optimiser = torch.optim.AdamW(
-            _groups(self.network, optimiser.weight_decay), lr=optimiser.rate, betas=(0.9, 0.99)
-        )
-        self.step, self.seconds = 0, 0.0
-        self._learned = len(pool) - min(HELD_OUT, -(-len(pool) // 5))
+    def __init__(
+        self, learner: Learner, checkpoint: Checkpoint, *, feed: Feed, held_out: HeldOut, folder: Path
+    ) -> None:
+        self.learner, self.feed = learner, feed
+        self.settings = learner.settings
+        self.seconds = 0.0
+        self._checkpoint, self._held_out, self._journal = checkpoint, held_out, Journal(folder)
+        self._sums: dict[str, Tensor] = {}
+        self._summed, self._loss = 0, math.nan
+        self._gain: float | None = None
 
     @property
     def progress(self) -> float:
         """0 at the start, 1 where the budget of time or of steps is used up."""
-        optimiser = self.settings.optimiser
-        return min(1.0, max(self.step / optimiser.steps, self.seconds / (60.0 * optimiser.minutes)))
+        course = self.settings.optimiser
+        return min(1.0, max(self.learner.step / course.steps, self.seconds / (60.0 * course.minutes)))
 
-    def run(self) -> Figures:
-        """Trains from the last checkpoint, or from the start, to the end of the budget."""
-        self._resume()
-        optimiser = self.settings.optimiser
-        running, saved_at, started = math.nan, self.seconds, time.monotonic() - self.seconds
-        while self.progress < 1.0:
-            loss = self.advance()
-            running = loss if math.isnan(running) else 0.98 * running + 0.02 * loss
+    def resume(self) -> bool:
+        """Goes to where the last run was saved, if there was one; see `Checkpoint.load` for what it raises."""
+        state = self._checkpoint.load(self.learner.device)
+        if state is None:
+            return False
+        self.learner.load_state(state)
+        self.seconds = state["seconds"]
+        self._journal.rewind(self.learner.step)
+        logger.info("resumed at step %d", self.learner.step)
+        return True
+
+    def run(self, watch: Watch) -> bool:
+        """Trains to the end of the budget, or until `watch` wants an end; says whether it was the former.
+
+        What it has is saved in either case. Raises OSError where that can't be done.
+        """
+        settings = self.settings.run
+        saved_at, started = self.seconds, time.monotonic() - self.seconds
+        while self.progress < 1.0 and not watch.ending():
+            self._add(self.learner.advance(self.feed, self.progress))
             self.seconds = time.monotonic() - started
-            if self.step % optimiser.log_steps == 0:
-                logger.info(
-                    "step %d, %.1f min, rate %.2e, loss %.5f", self.step, self.seconds / 60, self._rate(), running
-                )
-            if self.seconds - saved_at >= 60.0 * optimiser.checkpoint_minutes:
-                self.checkpoint()
+            if self.learner.step % settings.log_steps == 0:
+                self._log()
+            if self.seconds - saved_at >= 60.0 * settings.checkpoint_minutes:
+                self.save()
                 saved_at = self.seconds
-        self.checkpoint()
-        return self.figures()
+            watch.step(self.standing())
+        self.save()
+        return self.progress >= 1.0
 
-    def figures(self) -> Figures:
-        """The averaged network on the held-out pairs, in full precision."""
-        network, bicubic = [], []
-        for place in range(self._learned, len(self.pool)):
-            low, high = self.pool.batch(np.array([place]))
-            cells = functional.pixel_unshuffle(low, CELL)
-            with torch.no_grad():
-                network.append(_psnr(_picture(self.average(cells)), high))
-                bicubic.append(_psnr(_picture(self.average.enlarge(cells)), high))
-        return Figures(statistics.fmean(network), statistics.fmean(bicubic))
+    def standing(self) -> Standing:
+        return Standing(
+            stage=self.settings.stage,
+            step=self.learner.step,
+            progress=self.progress,
+            seconds=self.seconds,
+            loss=self._loss,
+            psnr_gain=self._gain,
+        )
 
-    def advance(self) -> float:
-        """One step. Its batch follows from seed and step alone, so that a resumed run goes on as it would have."""
-        settings = self.settings.optimiser
-        random = np.random.default_rng((self.settings.seed, self.step))
-        places = np.sort(random.choice(self._learned, settings.batch, replace=False))
-        low, high = self.pool.batch(places, flipped=random.random(settings.batch) < 0.5)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self._rate()
-        cells = functional.pixel_unshuffle(low, CELL).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
-            restored = self._restore(cells)
-        loss: Tensor = self._judge(_picture(restored.float()), high)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
-        nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip_norm)
-        self.optimiser.step()
-        self.step += 1
-        self._follow()
-        return float(loss.detach())
+    def save(self) -> Figures:
+        """Writes the checkpoint, then how it stands on what is held out."""
+        self._checkpoint.save({**self.learner.state(), "seconds": self.seconds})
+        figures = self._held_out.figures(self.learner.restore)
+        self._gain = figures.psnr_gain
+        step = self.learner.step
+        self._journal.note(step, self.seconds, {"held_out": figures.told()})
+        self._journal.show(step, self._held_out.sheet(self.learner.restore, rows=self.settings.run.samples))
+        logger.info("saved at step %d: %s", step, figures)
+        return figures
 
-    def _rate(self) -> float:
-        settings = self.settings.optimiser
-        cosine = 0.5 * (1.0 + math.cos(math.pi * self.progress))
-        share = settings.final_rate_share + (1.0 - settings.final_rate_share) * cosine
-        return settings.rate * share * min(1.0, (self.step + 1) / settings.warmup_steps)
+    def _add(self, terms: dict[str, Tensor]) -> None:
+        """Sums stay on the device until they are logged: to read a number is to wait for it."""
+        self._summed += 1
+        if self._sums:
+            torch._foreach_add_(list(self._sums.values()), [terms[name] for name in self._sums])
+        else:
+            self._sums = {name: term.clone() for name, term in terms.items()}
 
-    def _follow(self) -> None:
-        """Moves the average towards the network; faster while young, so that it never drags the random start along."""
-        keep = min(1.0 - 1.0 / self.settings.optimiser.ema_steps, self.step / (self.step + 10.0))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1.0 - keep)
-
-    def checkpoint(self) -> None:
-        """Writes all that a run needs to go on, to a temporary name first."""
-        state = {
-            "digest": digest(self.settings),
-            "step": self.step,
-            "seconds": self.seconds,
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-        }
-        self.folder.mkdir(parents=True, exist_ok=True)
-        unfinished = self._path.with_suffix(".part")
-        torch.save(state, unfinished)
-        unfinished.replace(self._path)
-        logger.info("checkpoint at step %d: %s", self.step, self.figures())
-
-    def _resume(self) -> None:
-        if not self._path.is_file():
-            return
-        state = torch.load(self._path, weights_only=True)
-        if state["digest"] != digest(self.settings):
-            logger.warning("%s is of other settings: starting afresh", self._path)
-            return
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.step, self.seconds = state["step"], state["seconds"]
-        logger.info("resumed at step %d", self.step)
-
-    @property
-    def _path(self) -> Path:
-        return self.folder / "checkpoint.pt"
-
-
-def _groups(network: Network, decay: float) -> list[dict[str, object]]:
-    """Weight decay on matrices and kernels only."""
-    parameters = list(network.parameters())
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-
-
-def _picture(cells: Tensor) -> Tensor:
-    return functional.pixel_shuffle(cells, CELL * SCALE)
-
-
-def _psnr(restored: Tensor, target: Tensor) -> float:
-    return float(-10.0 * torch.log10((restored.clamp(0.0, 1.0) - target).square().mean()))
+    def _log(self) -> None:
+        loss = {name: float(total) / self._summed for name, total in self._sums.items()}
+        self._sums, self._summed = {}, 0
+        self._loss = sum(value for name, value in loss.items() if name != "adversary")
+        if not math.isfinite(self._loss):
+            raise ExpertError(
+                f"at step {self.learner.step} the loss is no number any more; lower rate or clip_norm and begin from "
+                "another folder"
+            )
+        rate = self.settings.optimiser.rate_at(self.learner.step, self.progress)
+        rounded = {name: float(f"{value:.6g}") for name, value in loss.items()}
+        self._journal.note(self.learner.step, self.seconds, {"rate": float(f"{rate:.4g}"), "loss": rounded})
