@@ -56,7 +56,7 @@ class DegradationSettings:
 
     exposure: Range = (-1.8, 0.5)
     gamma: Range = (0.85, 1.2)
-    cast: Range = (0.0, 0.1)
+    cast: Range = (0.0, 0.2)
     light_share: float = 0.45
     gradient: Range = (0.3, 1.6)
     gradient_share: float = 0.2
@@ -67,9 +67,9 @@ class DegradationSettings:
     cover_share: float = 0.06
     kernels: tuple[str, ...] = KERNELS
     antialias: Range = (0.3, 0.6)
-    blur: Range = (0.2, 1.4)
+    blur: Range = (0.3, 1.6)
     blur_aspect: Range = (1.0, 2.0)
-    blur_share: float = 0.6
+    blur_share: float = 0.65
     defocus: Range = (0.6, 1.8)
     defocus_share: float = 0.15
     motion: Range = (1.5, 5.0)
@@ -78,11 +78,11 @@ class DegradationSettings:
     clip_share: float = 0.1
     veil: Range = (0.003, 0.02)
     veil_share: float = 0.1
-    noise: Range = (0.5, 7.0)
+    noise: Range = (0.3, 5.0)
     noise_read: Range = (0.05, 0.5)
     noise_share: float = 0.6
     denoise: Range = (0.2, 1.0)
-    denoise_share: float = 0.3
+    denoise_share: float = 0.4
     halo: Range = (0.2, 1.0)
     halo_share: float = 0.25
     jpeg: Range = (45.0, 95.0)
