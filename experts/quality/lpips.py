@@ -1,0 +1,41 @@
+"""LPIPS (Zhang et al. 2018), where somebody installed it: its backbone's weights are on no package index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from experts.contract import ExpertError, Image
+
+BACKBONE = "alexnet-owt-7be5be79.pth"
+
+
+class Distance(Protocol):
+    """0 for two pictures that look the same; both (H, W, 3) uint8 RGB."""
+
+    def distance(self, restored: Image, target: Image) -> float: ...
+
+
+class Lpips:
+    """LPIPS 0.1 with AlexNet. Fetches nothing: raises ExpertError, which says what is missing, where it can't run."""
+
+    def __init__(self) -> None:
+        backbone = Path(torch.hub.get_dir()) / "checkpoints" / BACKBONE
+        try:
+            import lpips
+        except ImportError as error:
+            raise ExpertError("install the packages lpips and torchvision beside Facelane") from error
+        if not backbone.is_file():
+            raise ExpertError(f"put torchvision's {BACKBONE} at {backbone}")
+        self._network = lpips.LPIPS(net="alex", verbose=False).eval()
+
+    def distance(self, restored: Image, target: Image) -> float:
+        with torch.no_grad():
+            return float(self._network(_tensor(restored), _tensor(target)))
+
+
+def _tensor(picture: Image) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None].float() / 127.5 - 1.0
