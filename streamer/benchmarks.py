@@ -1,0 +1,287 @@
+"""The composition root of `facelane bench quality`: pictures and clips in, a table of methods by width out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import cv2
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from experts.contract import ExpertError, Image
+from experts.networks import NETWORKS
+from experts.neural import NeuralExpert
+from experts.quality import plots, stills
+from experts.quality.identity import MobileFaceNet
+from experts.quality.lpips import Lpips
+from experts.quality.measure import HEAVY_FACES, HEAVY_FRAMES, Instruments, measure
+from experts.quality.methods import ROUTED, Absent, ExpertMethod, Method, NetworkMethod, RoutedMethod, kernels
+from experts.quality.ncnn_network import NcnnNetwork
+from experts.quality.report import Report, rows_of
+from experts.quality.sample import SCALE, Routed, Sample
+from experts.quality.sheet import Sheet
+from experts.training.degradation import middle
+from experts.training.files import write_whole
+from experts.training.photos import Photo
+from experts.training.settings import DegradationSettings, load
+from experts.training.tables import plain
+from routing.types import Lane
+from streamer.album import look_through
+from streamer.bench_clips import FRAMES, ClipBench, routed
+from streamer.config import Settings
+from streamer.errors import SourceError, UsageError
+from streamer.machinery import Models, Say, load_models, make_pipeline, make_store
+from streamer.media.target import writing
+from streamer.pipeline import Pipeline
+from weights.store import Store, WeightsError
+
+T = TypeVar("T")
+
+PEERS = {"realesrgan-x4plus": True, "realesr-animevideov3": False}
+"""Upscalers of others, by the stem of their ids in the manifest, and whether they are heavy."""
+GENERAL = "realesr-general-x4v3"
+EXPERTS = {"expert-T": Lane.TRANSFORMER, "expert-F": Lane.FREQUENCY}
+NAMES = ("bicubic", "lanczos", *PEERS, GENERAL, *EXPERTS, ROUTED)
+SEED = 77
+
+
+@dataclass(frozen=True, slots=True)
+class BenchJob:
+    """`sources`: folders of photographs and clips. `methods`: of `NAMES`, empty for all. `limit`: photographs at most.
+    `heavy_faces`: of each group that heavy methods see. `general`, `identity`: files of networks. `transformer`,
+    `frequency`: weights in the place of those that the settings name. `ranges`: a training's TOML whose ranges' middle
+    is used in the place of the default ranges'."""
+
+    sources: Sequence[Path]
+    out: Path
+    methods: Sequence[str] = ()
+    limit: int | None = None
+    heavy_faces: int = HEAVY_FACES
+    general: Path | None = None
+    identity: Path | None = None
+    transformer: Path | None = None
+    frequency: Path | None = None
+    ranges: Path | None = None
+    seed: int = SEED
+
+    def __post_init__(self) -> None:
+        if unknown := next((name for name in self.methods if name not in NAMES), None):
+            raise UsageError(f"--methods {unknown}: there is no such method; known: {', '.join(NAMES)}")
+        for name, number in (("--limit", self.limit), ("--heavy", self.heavy_faces)):
+            if number is not None and number < 1:
+                raise UsageError(f"{name} {number}: give 1 or more")
+        for name in ("general", "identity", "transformer", "frequency", "ranges"):
+            file = getattr(self, name)
+            if file is not None and not file.is_file():
+                raise UsageError(f"--{name} {file} is no file")
+        if missing := next((path for path in self.sources if not path.exists()), None):
+            raise SourceError(f"{missing} is not there: give folders of photographs, and clips")
+
+    def wants(self, name: str) -> bool:
+        return not self.methods or name in self.methods
+
+
+def bench_quality(job: BenchJob, settings: Settings, *, progress: Console | None, say: Say) -> Report:
+    """Measures, and writes quality.json, quality.md, sheet.png and a plot for each kind of source into `job.out`.
+
+    Raises errors of any room's root; a method that can't run is named in the report.
+    """
+    with writing(job.out):
+        job.out.mkdir(parents=True, exist_ok=True)
+    report, sheet = _Bench(job, replace(settings, scale=2), say).run(progress)
+    _write(job.out, report, sheet, say)
+    return report
+
+
+class _Bench:
+    """All that one run of the bench has loaded."""
+
+    def __init__(self, job: BenchJob, settings: Settings, say: Say) -> None:
+        self._job, self._settings, self._say = job, settings, say
+        self._notes: list[str] = []
+        self._ranges = middle(DegradationSettings() if job.ranges is None else load(job.ranges).degradation)
+        self._store = make_store(settings, say)
+        self._methods, self._absent = _methods(job, lambda: self._models, self._store)
+        self._instruments = Instruments(self._try("identity", self._identity), self._try("LPIPS", Lpips))
+
+    @cached_property
+    def _models(self) -> Models:
+        """Loaded when something asks for them: much can be compared without."""
+        return _models(self._job, self._settings, self._store)
+
+    def run(self, progress: Console | None) -> tuple[Report, Sheet]:
+        sheet = Sheet([method.name for method in self._methods])
+        folders = [path for path in self._job.sources if path.is_dir()]
+        clips = [path for path in self._job.sources if not path.is_dir()]
+        photos = self._photos(folders)
+        with _bar(progress) as bar:
+            samples = self._samples(photos, clips, bar)
+            measurements = measure(
+                samples,
+                self._methods,
+                kernels()[0],
+                self._instruments,
+                heavy_faces=self._job.heavy_faces,
+                measured=sheet.add,
+            )
+        if not measurements:
+            raise SourceError(f"there is no face to measure on: {'; '.join(self._notes) or 'give wider faces'}")
+        return Report(rows_of(measurements), self._absent, self._notes, self._told()), sheet
+
+    def _identity(self) -> MobileFaceNet:
+        if self._job.identity is None:
+            raise ExpertError("name an ONNX file of MobileFaceNet by --identity")
+        return MobileFaceNet(self._job.identity)
+
+    def _try(self, what: str, make: Callable[[], T]) -> T | None:
+        """An instrument, or a note of why there is none."""
+        try:
+            return make()
+        except ExpertError as error:
+            self._notes.append(f"{what} is not measured: {error}")
+            return None
+
+    def _photos(self, folders: Sequence[Path]) -> list[Photo]:
+        found: list[Photo] = []
+        for number, folder in enumerate(folders):
+            cache = self._job.out / "found" / str(number)
+            with writing(cache):
+                cache.mkdir(parents=True, exist_ok=True)
+                album = look_through(
+                    folder, cache, detect=lambda image: self._models.detector.detect(image), looked=lambda *_: None
+                )
+            self._notes += [f"{folder.name}: {line}" for line in album.lines()[1:]]
+            found += album.photos
+        chosen = stills.shuffled(found, self._job.seed)[: self._job.limit]
+        if len(chosen) < len(found):
+            self._notes.append(f"{len(chosen)} of {len(found)} photographs, as --limit says")
+        return chosen
+
+    def _samples(self, photos: Sequence[Photo], clips: Sequence[Path], bar: Progress) -> Iterator[Sample]:
+        route = self._route if any(method.name == ROUTED for method in self._methods) else None
+        made = stills.stills(photos, self._ranges, seed=self._job.seed, route=route)
+        yield from _counted(bar, "pictures", stills.count(photos), made)
+        bench = ClipBench(self._ranges, self._job.seed, self._models.detector, self._pipeline, self._notes.append)
+        for path in clips:
+            yield from _counted(bar, path.name, None, bench.samples(path))
+
+    def _route(self, clip: Image) -> Routed:
+        return routed(clip, self._pipeline())
+
+    def _pipeline(self) -> Pipeline:
+        return make_pipeline(self._models, self._settings, scale=SCALE)
+
+    def _told(self) -> dict[str, object]:
+        # Those that were asked for; to tell of others is no reason to load them.
+        models = self.__dict__.get("_models")
+        lanes = {} if models is None else {lane.value: asdict(work.expert.info) for lane, work in models.lanes.items()}
+        return {
+            "seed": self._job.seed,
+            "scale": SCALE,
+            "heavy": {"faces_a_group": self._job.heavy_faces, "frames": HEAVY_FRAMES},
+            "clip_frames": FRAMES,
+            "degradation": plain(self._ranges),
+            "lanes": lanes,
+        }
+
+
+def _models(job: BenchJob, settings: Settings, store: Store) -> Models:
+    """The main job's, on each lane with the weights that `job` gives, if any."""
+    models = load_models(settings, store)
+    lanes = dict(models.lanes)
+    for lane, file in ((Lane.TRANSFORMER, job.transformer), (Lane.FREQUENCY, job.frequency)):
+        if file is not None:
+            lanes[lane] = replace(lanes[lane], expert=_candidate(lane.value, file, settings))
+    return replace(models, lanes=lanes)
+
+
+def _candidate(id: str, file: Path, settings: Settings) -> NeuralExpert:
+    runtime = settings.runtime
+    return NeuralExpert(id, NETWORKS[id](), weights=file, label=file.name, licence="unknown", runtime=runtime)
+
+
+def _methods(job: BenchJob, models: Callable[[], Models], store: Store) -> tuple[list[Method], list[Absent]]:
+    """Those that are wanted and can run, and those that can't."""
+    there: list[Method] = []
+    absent: list[Absent] = []
+    for name in filter(job.wants, NAMES):
+        try:
+            there.append(_method(name, job, models, store))
+        except (ExpertError, WeightsError) as error:
+            absent.append(Absent(name, str(error)))
+    if not there:
+        raise UsageError(f"no method can run: {'; '.join(f'{each.name}: {each.reason}' for each in absent)}")
+    return there, absent
+
+
+def _method(name: str, job: BenchJob, models: Callable[[], Models], store: Store) -> Method:
+    """Raises ExpertError or WeightsError for one that can't run."""
+    if name in PEERS:
+        return NetworkMethod(name, peer(name, store).upscale, PEERS[name])
+    if name == GENERAL:
+        return NetworkMethod(name, _general(job.general).upscale)
+    if name in EXPERTS:
+        return ExpertMethod(name, models().lanes[EXPERTS[name]].expert)
+    if name == ROUTED:
+        return RoutedMethod()
+    return next(method for method in kernels() if method.name == name)
+
+
+def peer(name: str, store: Store) -> NcnnNetwork:
+    """Fetched where it is not here yet. The runtime is looked for first: without it the weights are for nothing."""
+    NcnnNetwork.check_runtime()
+    return NcnnNetwork(store.find(f"{name}-param"), store.find(f"{name}-bin"))
+
+
+def _general(param: Path | None) -> NcnnNetwork:
+    if param is None:
+        raise ExpertError("name the .param file of Real-ESRGAN's general-x4v3 in ncnn's form by --general")
+    return NcnnNetwork(param, param.with_suffix(".bin"))
+
+
+def _bar(console: Console | None) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=console is None or not console.is_terminal,
+    )
+
+
+def _counted(bar: Progress, what: str, total: int | None, samples: Iterable[Sample]) -> Iterator[Sample]:
+    """The samples; one is done when the next is asked for."""
+    task = bar.add_task(what, total=total)
+    for sample in samples:
+        yield sample
+        bar.advance(task)
+
+
+def _write(out: Path, report: Report, sheet: Sheet, say: Say) -> None:
+    files = {
+        "quality.json": (json.dumps(report.to_dict(), indent=2) + "\n").encode(),
+        "quality.md": report.to_markdown().encode(),
+        "sheet.png": _png(sheet.picture()),
+    }
+    for source in dict.fromkeys(row.group.source for row in report.rows):
+        try:
+            files[f"{source}.png"] = plots.draw(report.rows, source)
+        except ExpertError as error:
+            say(f"no plot of {source}: {error}")
+    for name, content in files.items():
+        with writing(out / name):
+            write_whole(out / name, content)
+
+
+def _png(picture: Image) -> bytes:
+    written, content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    if not written:
+        raise ExpertError("the contact sheet could not be written as PNG")
+    return content.tobytes()
