@@ -23,6 +23,7 @@ import numpy.typing as npt
 from av.audio.codeccontext import AudioCodecContext
 from av.video.codeccontext import VideoCodecContext
 
+from streamer.live.facts import FaceFacts, PictureFacts
 from web.feeds import (
     BadRequestError,
     EncodedPicture,
@@ -46,6 +47,9 @@ _BITS = 16
 _SOUND_SAMPLES = 960
 _VIEWING_PICTURES = 30
 TONE_HZ = 440
+FACE = FaceFacts(
+    track=1, box=(0.4, 0.3, 0.6, 0.7), lane="transformer", reason="50 to 100 px", width_px=64.0, strength=1.0
+)
 
 
 def numbered(number: int, *, width: int, height: int) -> Pixels:
@@ -280,12 +284,7 @@ class DemoStream:
             self._encoders[rendition] = DemoEncoder(layout.width, layout.height, self.rate, self.bit_rate)
         pts = round((captured_at - self.started_at) * 90000)
         data, is_key = await asyncio.to_thread(self._picture, self._encoders[rendition], layout, number, pts)
-        facts = {
-            "seq": number,
-            "latency_ms": {"total": 1000 * (time.monotonic() - captured_at)},
-            "faces": [{"id": 1, "box": [0.4, 0.3, 0.6, 0.7], "lane": "transformer", "reason": "small", "width_px": 64}],
-            "effort": "full",
-        }
+        facts = PictureFacts(number, captured_at, {"decode": 4.0, "detect": 6.0}, (FACE,)).as_json()
         picture = EncodedPicture(data, pts, is_key, number, captured_at, rendition, layout, facts)
         for viewing in list(self.viewings):
             viewing.offer(picture)
@@ -360,7 +359,7 @@ class DemoStudio:
     def view(self, name: str, rendition: Rendition = "enhanced") -> DemoViewing:
         stream = self._stream(name)
         if len(stream.viewings) >= self._max_viewers:
-            raise FullError(f"{name} has its {self._max_viewers} viewers: try again when one has left.")
+            raise FullError(f"{self._max_viewers} viewers watch {name} already, the most it takes; try again later")
         viewing = DemoViewing(stream, rendition)
         stream.viewings.add(viewing)
         stream.need_key(rendition)

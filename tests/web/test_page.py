@@ -54,6 +54,15 @@ def test_streams_are_opened_and_closed_and_the_address_remembers_them(served: Se
     expect(page.get_by_role("heading", name="yard")).to_be_visible()
 
 
+@pytest.mark.parametrize("cut", ["50%", "%E0%A4", "door,%"])
+def test_a_name_in_the_address_that_cannot_be_read_is_left_out(served: Served, page: Page, cut: str) -> None:
+    watch = Watch(page, served.url)
+    page.goto(f"{served.url}/#watch={cut}")
+    expect(page.locator("nav li")).to_have_count(4)
+    expect(page.locator(".player")).to_have_count(1 if "door" in cut else 0)
+    watch.check()
+
+
 def test_without_streams_the_page_says_how_to_begin(served: Served, page: Page) -> None:
     for name in list(served.studio.named):
         served.run(served.studio.remove(name))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.helpers.browser import WAIT_SECONDS, Pixels, Served, Watch, pixels
+from tests.helpers.browser import Pixels, Served, Watch, pixels, wait_until
 from tests.helpers.staged import RETRYING, SAVING, StagedStudio, two_colors
 from tests.helpers.studio import DemoStudio
 
@@ -41,13 +40,6 @@ def live(served: Served, page: Page) -> Page:
     expect(page.locator(".veil")).to_be_hidden()
     wait_until(page, lambda: bool(green(pixels(page.locator("video"))).mean() > 0.5))
     return page
-
-
-def wait_until(page: Page, is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not come about"
-        page.wait_for_timeout(50)
 
 
 def green(shown: Pixels) -> Pixels:
@@ -123,7 +115,18 @@ def drag(page: Page, box: object, *, to: float) -> None:
     page.mouse.up()
 
 
+WRITTEN = """() => {
+    const write = CanvasRenderingContext2D.prototype.fillText;
+    window.written = new Set();
+    CanvasRenderingContext2D.prototype.fillText = function (text, ...where) {
+        window.written.add(text);
+        write.call(this, text, ...where);
+    };
+}"""
+
+
 def test_boxes_are_drawn_where_the_faces_are(live: Page) -> None:
+    live.evaluate(WRITTEN)
     live.get_by_role("button", name="Faces").click()
     expect(live.get_by_text("restored, transformer").first).to_be_visible()
     faces = live.locator("canvas.faces")
@@ -133,6 +136,7 @@ def test_boxes_are_drawn_where_the_faces_are(live: Page) -> None:
     )
     wait_until(live, lambda: faces.evaluate(edge % 0.4)[:3] == [255, 160, 30])
     assert faces.evaluate(edge % 0.5)[3] == 0
+    assert live.evaluate("[...window.written]") == ["#1 64 px transformer"]
 
 
 def test_sound_is_off_until_it_is_asked_for(live: Page) -> None:
@@ -171,8 +175,9 @@ def test_a_full_stream_refuses_in_the_servers_words(served: Served, live: Page) 
         served.run(view(served.studio))
     other = live.context.new_page()
     other.goto(f"{served.url}/#watch=demo")
-    expect(other.locator(".veil")).to_contain_text("demo has its 8 viewers: try again when one has left.")
+    expect(other.locator(".veil")).to_contain_text("8 viewers watch demo already, the most it takes.")
     expect(other.locator(".veil")).to_contain_text("Trying again in")
+    expect(other.locator(".veil")).not_to_contain_text("later")
     expect(other.locator(".headline")).to_be_hidden()
     served.run(let_one_leave(served.studio))
     other.get_by_role("button", name="Try now").click()

@@ -22,6 +22,7 @@ class Page {
   #first = document.getElementById("first-steps");
   #pick = document.getElementById("pick");
   #away = false;
+  #published = null;
   #adder = button("plus", "Add a stream", () => this.#add());
   #opener = button("camera", "Use my camera", () => this.#camera.toggle(), { kind: "primary" });
 
@@ -40,6 +41,7 @@ class Page {
     this.#list.addEventListener("remove", ({ detail }) => askToRemove(detail, () => this.#removed(detail)));
     this.#camera.addEventListener("published", ({ detail }) => this.#choose(detail));
     this.#camera.addEventListener("stopped", ({ detail }) => this.#unchoose(detail));
+    this.#camera.addEventListener("change", () => this.#sayReach());
     window.addEventListener("hashchange", () => this.#follow());
     window.addEventListener("pagehide", () => this.#leave());
     // Out of the browser's cache the page comes back as it was left, with everything closed.
@@ -50,6 +52,7 @@ class Page {
     const { loaded, error } = this.#roster;
     const streams = error === null ? this.#roster.streams : unknown(this.#roster.streams);
     if (loaded && this.#chosen === null) this.#chosen = firstOf(streams);
+    this.#keepCamera(streams);
     if (loaded) this.#arrange(streams);
     this.#list.update(streams, this.#chosen ?? new Set());
     this.#first.hidden = !loaded || streams.size > 0;
@@ -57,6 +60,14 @@ class Page {
     this.#pick.hidden = !loaded || streams.size === 0 || this.#players.size > 0;
     document.body.classList.toggle("away", error !== null);
     this.#sayReach();
+  }
+
+  // A stream that was there and is gone was removed; one that is about to be published may not be there yet.
+  #keepCamera(streams) {
+    const { publishing } = this.#camera;
+    const wasThere = publishing !== null && this.#published === publishing;
+    this.#published = streams.has(publishing) ? publishing : null;
+    if (wasThere && !this.#published) this.#camera.removed();
   }
 
   #sayReach() {
@@ -147,7 +158,17 @@ class Page {
 /** The streams that the address names, or null where it names none. */
 function chosenBefore() {
   const match = location.hash.match(/^#watch=(.*)$/);
-  return match && new Set(match[1].split(",").filter(Boolean).map(decodeURIComponent));
+  return match && new Set(match[1].split(",").flatMap(decoded).filter(Boolean));
+}
+
+// What cannot be decoded was cut or mistyped, and names nothing.
+function decoded(name) {
+  try {
+    return [decodeURIComponent(name)];
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+    return [];
+  }
 }
 
 /** What was last told, less what may have changed since. */

@@ -2,7 +2,7 @@
 
 import { el, say } from "./dom.js";
 import { Graph } from "./graph.js";
-import { LANES, dropWord, effortWord, figure, inOrder, known, laneWord } from "./words.js";
+import { LANES, dropWord, effortWord, figure, inOrder, known, laneWord, mendedWord } from "./words.js";
 import { linkLine, milliseconds, size, stageWord } from "./words.js";
 
 const HEADLINES = { glass: "glass to glass", fps: "fps", faces: "faces" };
@@ -121,7 +121,7 @@ function traffic(status, measured) {
     "packets lost": figure(measured.lost),
     viewers: `${figure(status.viewers)}${known(status.max_viewers) ? ` of ${status.max_viewers}` : ""}`,
     "source reconnected": figure(status.reconnects),
-    ...words(status.mended, (what) => `mended: ${what.replaceAll("_", " ")}`, String),
+    ...words(status.mended, (what) => `mended: ${mendedWord(what)}`, String),
   };
 }
 

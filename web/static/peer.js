@@ -48,6 +48,7 @@ export class Session {
   async open() {
     await this.#pc.setLocalDescription();
     await gathered(this.#pc);
+    if (this.#closed) return;
     const offer = this.#pc.localDescription.sdp;
     // From here on a candidate is not in the offer any more.
     this.#pc.addEventListener("icecandidate", ({ candidate }) => this.#trickle(candidate));

@@ -6,6 +6,7 @@ import { FrameBook } from "./frames.js";
 import { Glass } from "./glass.js";
 import { Link } from "./link.js";
 import { Panel, legend } from "./panel.js";
+import { Places } from "./places.js";
 import { Screen } from "./screen.js";
 import { Veil } from "./veil.js";
 import { advice, linkLine, stateLine, tone, veilLines } from "./words.js";
@@ -30,8 +31,12 @@ export class Player extends EventTarget {
   #state = el("p", { class: "state" });
   #notice = el("p", { class: "notice" });
   #advice = el("p", { class: "note" });
-  #veil = new Veil(() => this.retryNow());
+  #veil = new Veil(
+    () => this.retryNow(),
+    () => this.#screen.play(),
+  );
   #whole = el("div", { class: "whole" });
+  #places = new Places(this.#whole, this.#screen, (text) => say(this.#notice, text));
   #buttons = {};
   #legend = legend();
 
@@ -96,11 +101,9 @@ export class Player extends EventTarget {
     buttons.sound = button("muted", "Unmute", () => this.#toggleSound(), { kind: "sound" });
     buttons.compare = button("compare", "Compare", () => this.#toggleCompare());
     buttons.faces = button("faces", "Faces", () => this.#toggleFaces());
-    buttons.pip = button("pip", "Picture in picture", () => this.#togglePip(), { bare: true, kind: "pip" });
-    buttons.full = button("full", "Full screen", () => this.#toggleFull(), { bare: true });
     for (const name of ["compare", "faces"]) press(buttons[name], false);
-    buttons.pip.hidden = !document.pictureInPictureEnabled;
-    const { sound, compare, faces, pip, full } = buttons;
+    const { sound, compare, faces } = buttons;
+    const { pip, full } = this.#places;
     return el("div", { class: "controls" }, sound, compare, faces, el("span", { class: "gap" }), pip, full);
   }
 
@@ -109,6 +112,7 @@ export class Player extends EventTarget {
     this.#link.addEventListener("second", ({ detail }) => (this.#network = detail));
     this.#link.addEventListener("viewer", () => this.#meet(this.#link.viewer));
     this.#screen.addEventListener("shown", ({ detail }) => this.#shown(detail));
+    this.#screen.addEventListener("paused", () => this.#refresh());
     this.#screen.video.addEventListener("volumechange", () => this.#showSound());
     const timer = setInterval(() => {
       if (!this.element.isConnected) return clearInterval(timer);
@@ -169,12 +173,21 @@ export class Player extends EventTarget {
     }
     say(this.#state.lastElementChild, stateLine(status));
     this.#explain();
-    this.#veil.show(this.#removed ? ["This stream was removed."] : veilLines(this.#link), {
-      canRetry: !this.#removed && ["lost", "refused"].includes(this.#link.phase),
-    });
+    this.#cover();
     this.#speak();
     this.#showSound();
     this.#panel.update(status, this.#measured(), this.#link);
+  }
+
+  #cover() {
+    const { phase } = this.#link;
+    if (this.#removed) this.#veil.show(["This stream was removed."]);
+    else if (this.#isPaused) this.#veil.show(["The browser has paused the picture."], { canPlay: true });
+    else this.#veil.show(veilLines(this.#link), { canRetry: ["lost", "refused"].includes(phase) });
+  }
+
+  get #isPaused() {
+    return this.#link.phase === "connected" && this.#screen.isPaused;
   }
 
   // While there is no picture its figures mean nothing; why there is none takes their place.
@@ -182,7 +195,7 @@ export class Player extends EventTarget {
     const status = this.#status;
     const isLive = status.state === "live";
     const isSilent = isLive || this.#removed || status.state === "unknown";
-    const hasPicture = isLive && this.#link.phase === "connected";
+    const hasPicture = isLive && this.#link.phase === "connected" && !this.#isPaused;
     this.#panel.headline.hidden = !hasPicture;
     this.#panel.effort.hidden = !hasPicture;
     say(this.#notice, isSilent ? "" : status.message || stateLine(status));
@@ -191,7 +204,8 @@ export class Player extends EventTarget {
 
   #speak() {
     const steady = { steady: true };
-    const state = this.#removed ? "removed" : `${stateLine(this.#status, steady)}; ${linkLine(this.#link, steady)}`;
+    const link = this.#isPaused ? "paused by the browser" : linkLine(this.#link, steady);
+    const state = this.#removed ? "removed" : `${stateLine(this.#status, steady)}; ${link}`;
     if (state === this.#spoken) return;
     this.#spoken = state;
     announce(`${this.#name}: ${state}`);
@@ -214,7 +228,6 @@ export class Player extends EventTarget {
     const on = !this.#screen.comparing;
     this.#screen.compare(on);
     press(this.#buttons.compare, on);
-    this.#buttons.pip.disabled = on;
     this.#choose(this.#link.viewer);
   }
 
@@ -223,20 +236,6 @@ export class Player extends EventTarget {
     this.#screen.showFaces(on);
     press(this.#buttons.faces, on);
     this.#legend.hidden = !on;
-  }
-
-  #togglePip() {
-    const { video } = this.#screen;
-    const isOut = document.pictureInPictureElement === video;
-    const done = isOut ? document.exitPictureInPicture() : video.requestPictureInPicture();
-    done.catch((error) => say(this.#notice, `No picture in picture: ${error.message}`));
-  }
-
-  #toggleFull() {
-    if (document.fullscreenElement) document.exitFullscreen();
-    else if (this.#whole.requestFullscreen)
-      this.#whole.requestFullscreen().catch((error) => say(this.#notice, error.message));
-    else this.#screen.video.webkitEnterFullscreen(); // a phone that shows nothing but a video in full screen
   }
 }
 

@@ -14,6 +14,7 @@ export class Roster extends EventTarget {
   #timer = null;
   #failures = 0;
   #retryAt = 0;
+  #asked = 0;
 
   start() {
     document.addEventListener("visibilitychange", () => !document.hidden && this.refresh());
@@ -28,13 +29,15 @@ export class Roster extends EventTarget {
 
   async refresh() {
     clearTimeout(this.#timer);
-    try {
-      this.#take(await listStreams());
-    } catch (error) {
-      this.error = error;
+    this.#asked += 1;
+    const asked = this.#asked;
+    const answer = await listStreams().catch((error) => error);
+    // Whoever asked later knows more.
+    if (asked !== this.#asked) return;
+    if (answer instanceof Error) {
+      this.error = answer;
       this.#failures += 1;
-    }
-    clearTimeout(this.#timer);
+    } else this.#take(answer);
     const wait = this.#wait();
     this.#retryAt = performance.now() + wait;
     this.#timer = setTimeout(() => this.refresh(), wait);

@@ -6,8 +6,11 @@ import { drawFaces } from "./overlay.js";
 
 const FACES_KEPT_MS = 250;
 const POLL_MS = 40;
+// Those in which every browser lets a video start.
+const GESTURES = ["click", "keydown"];
 
-/** Event "shown": a picture is on the screen (detail: `rtp` or undefined, `at` in ms of performance.now()). */
+/** Events: "shown", a picture is on the screen (detail: `rtp` or undefined, `at` in ms of performance.now()); "paused"
+ * (`isPaused` may have changed); "covered" (`covered` changed). */
 export class Screen extends EventTarget {
   element = el("div", { class: "stage" });
   video = el("video", { playsinline: true, autoplay: true, "aria-label": "Enhanced picture" });
@@ -21,6 +24,7 @@ export class Screen extends EventTarget {
   #drawnFaces = { at: 0, rtp: null };
   #shape = null;
   #stopped = false;
+  #gesture = () => this.isPaused && this.play();
 
   constructor(book) {
     super();
@@ -30,15 +34,34 @@ export class Screen extends EventTarget {
     this.#divider = new Divider(this.element, () => this.#redraw());
     this.element.append(this.video, this.#halves, this.#overlay, this.#divider.element);
     this.element.addEventListener("pointerdown", (event) => this.#jump(event));
+    for (const type of ["pause", "play"]) this.video.addEventListener(type, () => this.#tell("paused"));
+    for (const type of GESTURES) document.addEventListener(type, this.#gesture);
     this.#next();
   }
 
   show(stream) {
     if (this.video.srcObject !== stream) this.video.srcObject = stream;
+    this.play();
+  }
+
+  /** Whether there is a picture that the browser did not start, or that something has paused. */
+  get isPaused() {
+    return this.video.srcObject !== null && this.video.paused && !this.video.ended;
+  }
+
+  /** Goes on with the newest picture. */
+  play() {
     this.video.play().catch((error) => {
-      // Another load took its place, which plays in its turn; anything else is worth knowing.
-      if (error.name !== "AbortError") console.warn(`The picture did not start: ${error.message}`);
+      this.#tell("paused");
+      // Another load took its place, which plays in its turn; a refusal stands over the picture.
+      if (!["AbortError", "NotAllowedError"].includes(error.name))
+        console.warn(`The picture did not start: ${error.message}`);
     });
+  }
+
+  /** Whether the video itself is hidden, since its picture is packed or may be. */
+  get covered() {
+    return !this.#halves.hidden;
   }
 
   /** The shape that is kept while nothing is shown yet, in pixels; nothing moves when the picture comes. */
@@ -52,7 +75,6 @@ export class Screen extends EventTarget {
   /** From the first moment the canvas covers the video, so that a packed picture is never seen. */
   compare(on) {
     this.comparing = on;
-    this.video.disablePictureInPicture = on;
     if (on && document.pictureInPictureElement === this.video) document.exitPictureInPicture();
     if (on) this.#cover();
   }
@@ -70,6 +92,7 @@ export class Screen extends EventTarget {
 
   stop() {
     this.#stopped = true;
+    for (const type of GESTURES) document.removeEventListener(type, this.#gesture);
     this.video.srcObject = null;
   }
 
@@ -115,7 +138,7 @@ export class Screen extends EventTarget {
     if (!this.#halves.hidden) return;
     const context = this.#halves.getContext("2d", { alpha: false });
     const { videoWidth, videoHeight } = this.video;
-    this.#halves.hidden = false;
+    this.#setCovered(true);
     // What is on the screen now is not packed yet: it was uncovered.
     if (videoWidth && !this.#book.layout(undefined, videoWidth, videoHeight)?.original) {
       drawPicture(context, this.video, { enhanced: [0, 0, videoWidth, videoHeight] }, 0);
@@ -123,8 +146,18 @@ export class Screen extends EventTarget {
   }
 
   #uncover() {
-    this.#halves.hidden = true;
+    if (this.covered) this.#setCovered(false);
     this.#divider.element.hidden = true;
+  }
+
+  #setCovered(on) {
+    this.#halves.hidden = !on;
+    this.video.disablePictureInPicture = on;
+    this.#tell("covered");
+  }
+
+  #tell(type) {
+    this.dispatchEvent(new Event(type));
   }
 
   #follow(rtp, now) {

@@ -22,8 +22,11 @@ export class Publisher extends EventTarget {
     if (this.#closed) return;
     this.#pc = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
     this.#pc.addEventListener("connectionstatechange", () => this.dispatchEvent(new Event("state")));
-    for (const track of media.getTracks()) await this.#send(track, media);
     this.#session = new Session(this.#pc, url);
+    for (const track of media.getTracks()) {
+      await this.#send(track, media);
+      if (this.#closed) return;
+    }
     await this.#session.open();
   }
 

@@ -1,6 +1,6 @@
 // What the server's fixed words mean to a person.
 
-const STATES = {
+export const STATES = {
   waiting: "Waiting for a publisher",
   connecting: "Connecting",
   live: "Live",
@@ -11,7 +11,7 @@ const STATES = {
   unknown: "Server away",
 };
 
-const CAUSES = {
+export const CAUSES = {
   refused: "connection refused",
   timed_out: "no answer in time",
   not_found: "nothing at this address",
@@ -22,7 +22,7 @@ const CAUSES = {
   device: "camera not there or in use",
 };
 
-const EFFORTS = {
+export const EFFORTS = {
   full: "everything asked for",
   light_blending: "saving work: lighter blending",
   seldom_detecting: "saving work: looking for faces less often",
@@ -32,10 +32,11 @@ const EFFORTS = {
   background_only: "saving work: no face restored, only enlarged",
 };
 
-const DROPS = {
+export const DROPS = {
   superseded: "a newer one came first",
   late: "too late",
   failed: "could not be enhanced",
+  source_lost: "its source was gone",
   encoder_busy: "encoder busy",
   encoder_failed: "could not be encoded",
   catching_up: "source catching up",
@@ -43,6 +44,15 @@ const DROPS = {
   undecodable: "could not be decoded",
   no_key_frame: "before the first key frame",
   slow_viewer: "viewer too slow",
+};
+
+export const MENDED = {
+  access_unit_cut: "pictures whose end came too late",
+  concealed: "damaged pictures, patched up",
+  sound_undecodable: "sound that could not be decoded",
+  timestamp_fell: "times that went back",
+  timestamp_jump: "times that jumped",
+  timestamp_missing: "times that were missing",
 };
 
 export const LANES = {
@@ -76,6 +86,7 @@ export const causeWord = (cause) =>
   CAUSES[cause] ?? (cause && cause !== "none" && cause !== "other" ? plain(cause) : "");
 export const effortWord = (name) => EFFORTS[name] ?? `saving work: ${plain(name)}`;
 export const dropWord = (reason) => DROPS[reason] ?? plain(reason);
+export const mendedWord = (what) => MENDED[what] ?? plain(what);
 export const laneWord = (lane) => LANES[lane]?.word ?? plain(lane);
 /** Short enough for a label in the picture. */
 export const laneTag = (lane) => LANES[lane]?.short ?? plain(lane);
@@ -123,7 +134,7 @@ export function linkLine({ phase, path, retryInS, message }, { steady = false } 
     connected: PATHS[path] ?? "connected",
     interrupted: "interrupted, waiting for it to come back",
     lost: `lost, ${again}`,
-    refused: `${message || "refused"}; ${again}`,
+    refused: `${withoutAdvice(message) || "refused"}; ${again}`,
     closed: "closed",
   };
   return words[phase];
@@ -138,12 +149,14 @@ export function veilLines({ phase, retryInS, message }) {
     connected: [],
     interrupted: ["The connection was interrupted.", "Waiting for it to come back."],
     lost: [sentence(message || "The connection to the server was lost"), again],
-    refused: [sentence(message || "The server refused"), again],
+    refused: [sentence(withoutAdvice(message) || "The server refused"), again],
     closed: ["Closed"],
   };
   return lines[phase];
 }
 
+// The page does so itself, and says when.
+const withoutAdvice = (message) => message.replace(/[:;] try again later\.?$/, "");
 const sentence = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 const PATHS = {
