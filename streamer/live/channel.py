@@ -20,6 +20,7 @@ from streamer.live.listeners import Listeners
 from streamer.live.meter import UNWATCHED, StreamMeter
 from streamer.live.ports import LiveSource, Outlet, SoundPacket, SourceState, SourceStatus
 from streamer.live.settings import LiveSettings
+from streamer.live.slate import slate_words
 from streamer.live.standing import Standing
 from streamer.live.status import stream_status
 from web.feeds import LostPackets, Rendition, Status, Viewing
@@ -261,6 +262,6 @@ class Channel:
         if status.state is not SourceState.LIVE:
             self._meter.idle()
             if slate:
-                self._broadcast.wait(status.message)
+                self._broadcast.wait(slate_words(status))
         if slate:
             self._listeners.changed()

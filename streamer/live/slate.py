@@ -13,6 +13,7 @@ from streamer.color import ColorSpec, Plane, allocate
 from streamer.frame import Frame
 from streamer.live.facts import PictureFacts
 from streamer.live.handover import Shown
+from streamer.live.ports import Cause, SourceState, SourceStatus
 from streamer.media.caption import Planes, fresh_plate, stamp, yuv_of
 
 _INK, _PAPER = (235, 238, 242), (18, 20, 24)
@@ -20,8 +21,36 @@ _SIZE = (360, 640)
 # What is left of the last picture's contrast and colour.
 _LIGHT, _HUE = 0.35, 0.5
 # A line of text in shares of the picture's height, at least so many pixels, and how wide its letters are in lines.
-_LINE, _LEAST_LINE, _LETTER = 1 / 15, 14, 0.4
+_LINE, _LEAST_LINE, _LETTER = 1 / 10, 14, 0.4
 _MOST_LINES = 4
+_STATES = {
+    SourceState.WAITING: "Waiting for a publisher",
+    SourceState.CONNECTING: "Connecting",
+    SourceState.LIVE: "Waiting for the first picture",
+    SourceState.STALLED: "Connected, but no pictures come",
+    SourceState.RETRYING: "Trying again",
+    SourceState.FAILED: "Can't be played",
+    SourceState.ENDED: "Ended",
+}
+_CAUSES = {
+    Cause.REFUSED: "Connection refused",
+    Cause.TIMED_OUT: "No answer in time",
+    Cause.NOT_FOUND: "Nothing at this address",
+    Cause.UNAUTHORISED: "Name or password wrong",
+    Cause.CODEC: "No video that can be decoded",
+    Cause.CLOSED: "The other side hung up",
+    Cause.NETWORK: "Not reachable",
+    Cause.DEVICE: "Camera not there or in use",
+}
+
+
+def slate_words(status: SourceStatus) -> str:
+    """The few words that fit into a small picture; the status' own message, with addresses and advice, stands beside
+    it."""
+    cause = _CAUSES.get(status.cause)
+    if cause is None or status.state not in (SourceState.RETRYING, SourceState.FAILED):
+        return _STATES[status.state]
+    return f"{cause}: trying again" if status.state is SourceState.RETRYING else cause
 
 
 class Slate:

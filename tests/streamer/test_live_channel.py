@@ -294,7 +294,7 @@ def test_a_frame_of_before_a_slate_does_not_take_it_away() -> None:
             seen = await Watcher(viewing).look(seconds=0.8)
             viewing.close()
             assert not any(each.is_live for each in seen)
-            assert seen[-1].coded.facts["slate"] == "gone for now"
+            assert seen[-1].coded.facts["slate"] == "The other side hung up: trying again"
             assert math.isnan(figure(metrics, "effort_level"))
 
     run(main())
@@ -335,7 +335,7 @@ def test_a_stream_whose_source_dies_keeps_its_viewers_and_tells_them() -> None:
             viewing.close()
         assert any(each.is_live for each in before)
         slates = [each.coded.facts.get("slate") for each in dead]
-        assert slates[-2:] == ["camera refused: is it on?"] * 2
+        assert slates[-2:] == ["Connection refused: trying again"] * 2
         assert (status["state"], status["cause"]) == ("retrying", "refused")
         assert status["message"] == "camera refused: is it on?"
         assert 0 < status["retry_in_s"] <= 9

@@ -12,11 +12,12 @@ from routing.types import Lane
 from streamer.color import ColorSpec
 from streamer.live.facts import PictureFacts
 from streamer.live.handover import Shown
-from streamer.live.slate import Slate
+from streamer.live.ports import Cause, SourceState, SourceStatus
+from streamer.live.slate import Slate, slate_words
 from tests.helpers.metered import report, route
 from tests.helpers.pictures import frame, halved
 
-MESSAGE = "Waiting for the camera: connection refused, trying again"
+MESSAGE = "Name or password wrong: trying again"
 
 
 def shown(height: int, width: int, color: ColorSpec | None = None) -> Shown:
@@ -48,8 +49,8 @@ def small(height: int, width: int, color: ColorSpec) -> Shown:
 def test_dims_around_a_dark_band_with_bright_words_in_its_middle() -> None:
     last = shown(360, 640)
     luma = Slate().picture(last, MESSAGE).enhanced.y.astype(int)
-    dimmed = 16 + 0.35 * (last.enhanced.y[:150].astype(float) - 16)
-    assert np.abs(luma[:150] - dimmed).max() <= 0.5
+    dimmed = 16 + 0.35 * (last.enhanced.y[:140].astype(float) - 16)
+    assert np.abs(luma[:140] - dimmed).max() <= 0.5
     letters = np.argwhere(luma > 200)
     assert len(letters) > 500
     top, left = letters.min(0)
@@ -58,6 +59,25 @@ def test_dims_around_a_dark_band_with_bright_words_in_its_middle() -> None:
     assert abs((left + right) / 2 - 320) < 4
     assert abs((top + bottom) / 2 - 180) < 6
     assert right - left > 250
+
+
+@pytest.mark.parametrize("state", SourceState)
+@pytest.mark.parametrize("cause", Cause)
+def test_the_words_of_every_status_fit_on_one_line(state: SourceState, cause: Cause) -> None:
+    words = slate_words(SourceStatus(state, cause, "rtsp://camera.example/door refused: is it on?"))
+    assert "camera.example" not in words
+    luma = Slate().picture(None, words).enhanced.y.astype(int)
+    letters = np.argwhere(luma > 200)
+    assert np.ptp(letters[:, 0]) < 40
+    assert letters[:, 1].min() > 4
+    assert letters[:, 1].max() < 635
+
+
+def test_the_words_tell_the_cause_where_there_is_one() -> None:
+    assert slate_words(SourceStatus(SourceState.RETRYING, Cause.REFUSED)) == "Connection refused: trying again"
+    assert slate_words(SourceStatus(SourceState.FAILED, Cause.NOT_FOUND)) == "Nothing at this address"
+    assert slate_words(SourceStatus(SourceState.RETRYING, Cause.OTHER)) == "Trying again"
+    assert slate_words(SourceStatus(SourceState.WAITING, Cause.CLOSED)) == "Waiting for a publisher"
 
 
 def test_long_messages_take_more_lines_and_stay_inside() -> None:
