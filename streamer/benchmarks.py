@@ -14,14 +14,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from experts.contract import ExpertError, Image
-from experts.networks import NETWORKS
-from experts.neural import NeuralExpert
 from experts.quality import plots, stills
 from experts.quality.identity import MobileFaceNet
 from experts.quality.lpips import Lpips
 from experts.quality.measure import HEAVY_FACES, HEAVY_FRAMES, Instruments, measure
-from experts.quality.methods import ROUTED, Absent, ExpertMethod, Method, NetworkMethod, RoutedMethod, kernels
-from experts.quality.ncnn_network import NcnnNetwork
+from experts.quality.methods import ROUTED, kernels
 from experts.quality.report import Report, rows_of
 from experts.quality.sample import SCALE, Routed, Sample
 from experts.quality.sheet import Sheet
@@ -33,20 +30,15 @@ from experts.training.tables import plain
 from routing.types import Lane
 from streamer.album import look_through
 from streamer.bench_clips import FRAMES, ClipBench, routed
+from streamer.bench_methods import NAMES, methods_of, models_with
 from streamer.config import Settings
 from streamer.errors import SourceError, UsageError
-from streamer.machinery import Models, Say, load_models, make_pipeline, make_store
+from streamer.machinery import Models, Say, make_pipeline, make_store
 from streamer.media.target import writing
 from streamer.pipeline import Pipeline
-from weights.store import Store, WeightsError
 
 T = TypeVar("T")
 
-PEERS = {"realesrgan-x4plus": True, "realesr-animevideov3": False}
-"""Upscalers of others, by the stem of their ids in the manifest, and whether they are heavy."""
-GENERAL = "realesr-general-x4v3"
-EXPERTS = {"expert-T": Lane.TRANSFORMER, "expert-F": Lane.FREQUENCY}
-NAMES = ("bicubic", "lanczos", *PEERS, GENERAL, *EXPERTS, ROUTED)
 SEED = 77
 
 
@@ -106,13 +98,16 @@ class _Bench:
         self._notes: list[str] = []
         self._ranges = middle(DegradationSettings() if job.ranges is None else load(job.ranges).degradation)
         self._store = make_store(settings, say)
-        self._methods, self._absent = _methods(job, lambda: self._models, self._store)
+        self._methods, self._absent = methods_of(
+            filter(job.wants, NAMES), general=job.general, models=lambda: self._models, store=self._store
+        )
         self._instruments = Instruments(self._try("identity", self._identity), self._try("LPIPS", Lpips))
 
     @cached_property
     def _models(self) -> Models:
         """Loaded when something asks for them: much can be compared without."""
-        return _models(self._job, self._settings, self._store)
+        files = {Lane.TRANSFORMER: self._job.transformer, Lane.FREQUENCY: self._job.frequency}
+        return models_with(files, self._settings, self._store)
 
     def run(self, progress: Console | None) -> tuple[Report, Sheet]:
         sheet = Sheet([method.name for method in self._methods])
@@ -188,60 +183,6 @@ class _Bench:
             "degradation": plain(self._ranges),
             "lanes": lanes,
         }
-
-
-def _models(job: BenchJob, settings: Settings, store: Store) -> Models:
-    """The main job's, on each lane with the weights that `job` gives, if any."""
-    models = load_models(settings, store)
-    lanes = dict(models.lanes)
-    for lane, file in ((Lane.TRANSFORMER, job.transformer), (Lane.FREQUENCY, job.frequency)):
-        if file is not None:
-            lanes[lane] = replace(lanes[lane], expert=_candidate(lane.value, file, settings))
-    return replace(models, lanes=lanes)
-
-
-def _candidate(id: str, file: Path, settings: Settings) -> NeuralExpert:
-    runtime = settings.runtime
-    return NeuralExpert(id, NETWORKS[id](), weights=file, label=file.name, licence="unknown", runtime=runtime)
-
-
-def _methods(job: BenchJob, models: Callable[[], Models], store: Store) -> tuple[list[Method], list[Absent]]:
-    """Those that are wanted and can run, and those that can't."""
-    there: list[Method] = []
-    absent: list[Absent] = []
-    for name in filter(job.wants, NAMES):
-        try:
-            there.append(_method(name, job, models, store))
-        except (ExpertError, WeightsError) as error:
-            absent.append(Absent(name, str(error)))
-    if not there:
-        raise UsageError(f"no method can run: {'; '.join(f'{each.name}: {each.reason}' for each in absent)}")
-    return there, absent
-
-
-def _method(name: str, job: BenchJob, models: Callable[[], Models], store: Store) -> Method:
-    """Raises ExpertError or WeightsError for one that can't run."""
-    if name in PEERS:
-        return NetworkMethod(name, peer(name, store).upscale, PEERS[name])
-    if name == GENERAL:
-        return NetworkMethod(name, _general(job.general).upscale)
-    if name in EXPERTS:
-        return ExpertMethod(name, models().lanes[EXPERTS[name]].expert)
-    if name == ROUTED:
-        return RoutedMethod()
-    return next(method for method in kernels() if method.name == name)
-
-
-def peer(name: str, store: Store) -> NcnnNetwork:
-    """Fetched where it is not here yet. The runtime is looked for first: without it the weights are for nothing."""
-    NcnnNetwork.check_runtime()
-    return NcnnNetwork(store.find(f"{name}-param"), store.find(f"{name}-bin"))
-
-
-def _general(param: Path | None) -> NcnnNetwork:
-    if param is None:
-        raise ExpertError("name the .param file of Real-ESRGAN's general-x4v3 in ncnn's form by --general")
-    return NcnnNetwork(param, param.with_suffix(".bin"))
 
 
 def _bar(console: Console | None) -> Progress:

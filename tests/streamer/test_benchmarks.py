@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from streamer import benchmarks
 from streamer.bench_clips import LEAD
+from streamer.bench_methods import peer
 from streamer.cli import main
 from tests.helpers.portraits import album
 from weights.store import Store
@@ -114,6 +114,6 @@ def test_sources_that_hold_nothing_are_answered(tmp_path: Path, capsys: pytest.C
 @pytest.mark.network
 def test_peers_come_out_of_their_wheel_and_run(store: Store) -> None:
     picture = np.full((24, 32, 3), 120, np.uint8)
-    large = benchmarks.peer("realesr-animevideov3", store).upscale(picture)
+    large = peer("realesr-animevideov3", store).upscale(picture)
     assert large.shape == (48, 64, 3)
     assert abs(float(large.mean()) - 120.0) < 3.0
