@@ -23,7 +23,7 @@ SIGNALS = tuple(
 class Interrupted(Exception):  # noqa: N818 - a wish, not an error
     """The person, or the system, wants the work to end; all has been cleaned up. `left`: what there is now."""
 
-    def __init__(self, number: signal.Signals, *, left: str = "nothing was left behind") -> None:
+    def __init__(self, number: signal.Signals, *, left: str = "nothing unfinished was left behind") -> None:
         super().__init__(number.name)
         self.number = number
         self.left = left

@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Interrupted as ending:
         return _say_ended(ending.number, ending.left)
     except _Ended as ending:
-        return _say_ended(ending.number, "nothing was left behind")
+        return _say_ended(ending.number, "nothing unfinished was left behind")
     except FacelaneError as error:
         return _say_error(error, error.exit_code)
     except Exception as error:

@@ -63,6 +63,7 @@ async def _serve(settings: Settings, streams: Sequence[StreamEntry], say: Say) -
         machinery.begin()
         for line in _addresses(settings.web, server.url):
             say(line)
+        say("preparing the networks: until that is done, no picture is shown")
         await _tell(studio, machinery, say)
 
 
@@ -111,9 +112,13 @@ def _add(studio: LiveStudio, entry: StreamEntry) -> None:
 async def _tell(studio: LiveStudio, machinery: LiveMachinery, say: Say) -> NoReturn:
     """Says how the streams stand for as long as the service runs. Raises what kept the networks from being loaded."""
     teller = StateTeller(say)
+    is_ready = False
     while True:
         if machinery.failure is not None:
             raise machinery.failure
+        if not is_ready and not studio.not_ready():
+            is_ready = True
+            say("the networks are ready")
         teller.look(studio.streams())
         await asyncio.sleep(_LOOK_SECONDS)
 

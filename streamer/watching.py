@@ -72,6 +72,7 @@ async def _watch(job: WatchJob, settings: Settings, progress: Console | None, sa
         stack.callback(writer.finish)
         worker = Worker("models")
         stack.push_async_callback(worker.aclose)
+        say("preparing the networks")
         models = await worker.run(load_models, settings, make_store(settings, say))
         session = _Session(job, settings, writer, models)
         stack.push_async_callback(session.aclose)
@@ -117,6 +118,7 @@ class _Session:
         interrupted: asyncio.CancelledError | None = None
         try:
             await self._prepare()
+            say(f"recording into {self._writer.path}; Ctrl-C ends the recording and keeps it")
             self._channel.start()
             await self._follow(progress, say)
         except asyncio.CancelledError as cancelled:

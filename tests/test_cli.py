@@ -236,7 +236,7 @@ def test_an_interrupted_job_leaves_nothing(meeting: Path, tmp_path: Path, number
     _, told = process.communicate(timeout=60)
     assert process.returncode == code
     assert "Traceback" not in told
-    assert told.strip().splitlines()[-1].endswith("nothing was left behind")
+    assert told.strip().splitlines()[-1].endswith("nothing unfinished was left behind")
     assert list(tmp_path.iterdir()) == []
 
 

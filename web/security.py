@@ -60,8 +60,8 @@ def check_exposure(settings: WebSettings) -> None:
     exposed = not is_loopback(settings.host)
     if exposed and not settings.token and not settings.open_to_all:
         raise ValueError(
-            f"anybody who reaches {settings.host or 'this machine'} could watch: set [web] token,"
-            " or say open_to_all = true if that is meant"
+            f"anybody who reaches {settings.host or 'this machine'} could watch: set a token (FACELANE_WEB__TOKEN, or"
+            " [web] token), or say open_to_all = true if that is meant"
         )
     if settings.token:
         check_token(settings.token, exposed=exposed)

@@ -40,6 +40,7 @@ class Attempt:
         self.opened_at: float | None = None
         self.first_picture_at: float | None = None
         self.last_picture_at: float | None = None
+        self.behind_at: float | None = None
         self.failure: Failure | None = None
         self.has_sound = False
         self._address = address
@@ -70,6 +71,10 @@ class Attempt:
             return 0.0
         return self.last_picture_at - self.first_picture_at
 
+    def is_behind(self, seconds: float) -> bool:
+        """Whether pictures were passed over in the last `seconds`, since they came faster than they are decoded."""
+        return self.behind_at is not None and time.monotonic() - self.behind_at < seconds
+
     def start(self) -> None:
         self._thread.start()
 
@@ -92,6 +97,9 @@ class Attempt:
         if self.first_picture_at is None:
             self.first_picture_at = now
             self._wake.set()
+
+    def _note_behind(self) -> None:
+        self.behind_at = time.monotonic()
 
     def _run(self) -> None:
         try:
@@ -128,6 +136,7 @@ class Attempt:
                 outlet=self._outlet,
                 stopping=self._stopping,
                 on_picture=self._note_picture,
+                on_behind=self._note_behind,
             )
             self.has_sound = connection.has_sound
             self.opened_at = time.monotonic()

@@ -57,14 +57,16 @@ class Connection:
         outlet: Outlet,
         stopping: threading.Event,
         on_picture: Callable[[], None],
+        on_behind: Callable[[], None],
     ) -> None:
-        """`on_picture` is called after each picture."""
+        """`on_picture` is called after each picture, `on_behind` where pictures are passed over for want of time."""
         self._container = media.container
         self._address = address
         self._settings = settings
         self._outlet = outlet
         self._stopping = stopping
         self._on_picture = on_picture
+        self._on_behind = on_behind
         self._mender = Mender(outlet.mended)
         self._clock = ArrivalClock()
         self._offset = 0.0
@@ -102,6 +104,7 @@ class Connection:
                     pictures.feed(packet)  # type: ignore[arg-type]  # its index says what it is
                     if self._lag.is_behind:
                         pictures.skip_to_key()
+                        self._on_behind()
                 elif sound is not None and packet.size:
                     sound.feed(packet)  # type: ignore[arg-type]
                 if self._stopping.is_set():

@@ -53,7 +53,10 @@ class SourcePolicy:
         """Raise SourceDeniedError where scheme or host alone say no."""
         if address.kind in ("device", "file") or address.scheme not in self.schemes:
             allowed = ", ".join(sorted(self.schemes)) or "none"
-            raise SourceDeniedError(f"sources by {address.scheme}: can't be asked for here, only by: {allowed}")
+            raise SourceDeniedError(
+                f"{address.scheme} sources can't be added here, only {allowed}: name others when the server is started,"
+                " or in [[streams]] of its settings"
+            )
         if self.hosts and not self._is_named(address.host.lower()) and not self._networks():
             raise SourceDeniedError(f"{address.host} is not among the hosts that [network] api_hosts allows")
 
@@ -66,7 +69,8 @@ class SourcePolicy:
             raise SourceDeniedError(f"{host} is not among the hosts that [network] api_hosts allows")
         if not self.allow_private and (not ip.is_global or ip.is_multicast):
             raise SourceDeniedError(
-                f"{host} is in a private network: allow it by [network] api_private, or name its address in api_hosts"
+                f"{host} is in a private network: start the server with FACELANE_NETWORK__API_PRIVATE=true to allow"
+                " that, or name its address in [network] api_hosts"
             )
 
     def _is_named(self, host: str) -> bool:

@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 _CLOSE_SECONDS = 0.5
 _LOOK_SECONDS = 0.25
+# A source that was passed over so lately has not gone silent.
+_BEHIND_SECONDS = 10.0
 # Who was live for so long is not one who fails again and again.
 _STEADY_SECONDS = 10.0
 
@@ -123,7 +125,7 @@ class NetworkSource:
             now = self._state_of(attempt, state)
             if now is not state:
                 state = now
-                outlet.status(self._status_of(state))
+                outlet.status(self._status_of(state, attempt))
             self._wake.wait(_LOOK_SECONDS)
             self._wake.clear()
         if attempt.lived_seconds > _STEADY_SECONDS:
@@ -140,14 +142,19 @@ class NetworkSource:
         is_overdue = now - attempt.started_at > 3 * self._settings.open_timeout_seconds
         return SourceState.RETRYING if is_overdue else before
 
-    def _status_of(self, state: SourceState) -> SourceStatus:
+    def _status_of(self, state: SourceState, attempt: Attempt) -> SourceStatus:
         if state is SourceState.LIVE:
             logger.info("%s is live", self._address)
             return SourceStatus(state)
         if state is SourceState.STALLED:
-            return SourceStatus(state, message=f"{self._address} is connected, but sends no picture")
+            return SourceStatus(state, message=self._stall(attempt))
         overdue = failure(Cause.TIMED_OUT, self._address)
         return SourceStatus(state, overdue.cause, overdue.message)
+
+    def _stall(self, attempt: Attempt) -> str:
+        if self._address.kind == "file" or attempt.is_behind(_BEHIND_SECONDS):
+            return f"this machine can't decode {self._address} in time: take a smaller picture, or give it less to do"
+        return f"{self._address} is connected, but sends no picture"
 
     def _rest(self, why: Failure, outlet: Outlet) -> None:
         """Tells why there is nothing, and waits for the next try."""
