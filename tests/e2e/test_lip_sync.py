@@ -18,8 +18,8 @@ from web.aiortc_hooks import PLAYOUT_DELAY
 SAMPLES = 16
 PATIENCE_SECONDS = 90
 LIMIT_MS = 200
-"""The goal is 40; on a machine that tests keep busy, browsers take more of everything, and longer to settle. Clocks that
-are not told, or told wrongly, are off by more."""
+"""The goal is 40; on a machine that tests keep busy, browsers take more of everything, and longer to settle. Clocks
+that are not told, or told wrongly, are off by more."""
 
 KEEP_CONNECTIONS = """
 window.connections = [];
