@@ -101,7 +101,7 @@ class Connection:
             for packet in self._due():
                 if packet.stream.index == self._video.index:
                     self._has_seen_video = True
-                    pictures.feed(packet)  # type: ignore[arg-type]  # its index says what it is
+                    pictures.feed(packet, is_near=self._lag.is_near)  # type: ignore[arg-type]  # its index says so
                     if self._lag.is_behind:
                         pictures.skip_to_key()
                         self._on_behind()

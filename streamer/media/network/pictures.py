@@ -46,12 +46,12 @@ class Pictures:
         context.flags = context.flags | Flags.low_delay
 
     def skip_to_key(self) -> None:
-        """Decode nothing up to the next key frame."""
+        """Decode nothing up to the next key frame that is near the present."""
         self._is_skipping = True
 
-    def feed(self, packet: Packet[VideoStream]) -> None:
-        """Raises UnsupportedError where frames would come out wrong."""
-        if self._is_skipping and not packet.is_keyframe:
+    def feed(self, packet: Packet[VideoStream], *, is_near: bool = True) -> None:
+        """`is_near`: whether a key frame ends a skip. Raises UnsupportedError where frames would come out wrong."""
+        if self._is_skipping and not (packet.is_keyframe and is_near):
             if packet.size:
                 self._outlet.dropped("catching_up")
             return
