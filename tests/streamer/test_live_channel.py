@@ -170,7 +170,9 @@ def test_of_a_backlog_most_is_dropped_before_any_work_and_a_constant_delay_is_no
                 channel.picture(held_up, decode_seconds=0.0)
                 await asyncio.sleep(0.002)
             await until(lambda: unaccounted(metrics) == 0)
-            assert drops(channel, "late") > 10
+            # Those that a newer one overtook had been dropped before it was asked how late they were.
+            assert drops(channel, "late") >= 1
+            assert drops(channel, "late") + drops(channel, "superseded") > 25
 
     run(main())
 

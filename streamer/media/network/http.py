@@ -38,6 +38,10 @@ class HttpBody:
         except http.client.HTTPException as error:
             raise ConnectionResetError(errno.ECONNRESET, "broken in mid-body") from error
 
+    @property
+    def is_closed(self) -> bool:
+        return self._response.closed
+
     def close(self) -> None:
         self._response.close()
 
@@ -46,7 +50,8 @@ class HttpDoor:
     """Opens a source by HTTP, and whatever it redirects to or its playlist names, each after a look at its address.
 
     The address that `policy` allowed is the one connected to. User and password go to the source's own host alone, by
-    Basic or Digest (RFC 7617, RFC 7616). `failure` is what went wrong last. `close` ends whatever waits, on any thread.
+    Basic or Digest (RFC 7617, RFC 7616). `failure` is what went wrong last. `close` ends whatever waits, on any thread;
+    `release`, after that and on the thread that reads, gives everything back.
     """
 
     def __init__(self, address: Address, settings: NetworkSettings, policy: Policy | None) -> None:
@@ -55,6 +60,7 @@ class HttpDoor:
         self._settings = settings
         self._policy = policy
         self._sockets: list[socket.socket] = []
+        self._bodies: list[HttpBody] = []
         self._lock = threading.Lock()
         self._is_closed = False
         self._opener = self._make_opener()
@@ -74,7 +80,9 @@ class HttpDoor:
         except (OSError, ValueError, http.client.HTTPException) as error:
             self.failure = self._explain(error)
         else:
-            return HttpBody(response)
+            self._bodies = [known for known in self._bodies if not known.is_closed]
+            self._bodies.append(HttpBody(response))
+            return self._bodies[-1]
         raise self.failure from None
 
     def open_part(self, url: str, flags: int, options: Mapping[str, str]) -> HttpBody:
@@ -91,6 +99,13 @@ class HttpDoor:
         for connected in sockets:
             with contextlib.suppress(OSError):  # the other side was faster
                 connected.shutdown(socket.SHUT_RDWR)
+
+    def release(self) -> None:
+        """Closes what was opened and whoever asked for it left open."""
+        self.close()
+        for body in self._bodies:
+            body.close()
+        self._bodies.clear()
 
     def _check_part(self, url: str) -> None:
         if not _is_http(url):
@@ -118,6 +133,7 @@ class HttpDoor:
             _Handler(self._connect),
             _TlsHandler(self._connect),
             _RedirectHandler(self._address),
+            _RefusalHandler(),
             urllib.request.HTTPBasicAuthHandler(logins),
             urllib.request.HTTPDigestAuthHandler(logins),
             urllib.request.HTTPErrorProcessor(),
@@ -186,6 +202,15 @@ class _RedirectHandler(urllib.request.HTTPRedirectHandler):
         if not _is_http(newurl):
             raise failure(Cause.OTHER, self._address, detail="it leads elsewhere than to HTTP")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+class _RefusalHandler(urllib.request.BaseHandler):
+    """Lets go of a refusal before the handlers of logins ask again, which they do without closing it."""
+
+    handler_order = 100
+
+    def http_error_401(self, req: urllib.request.Request, fp: Any, *_: object) -> None:
+        fp.close()
 
 
 def _is_http(url: str) -> bool:

@@ -56,10 +56,13 @@ class OpenMedia:
     container: InputContainer
     interrupt: Callable[[], None]
     is_split: bool = False
+    door: HttpDoor | None = None
 
     def close(self) -> None:
         self.interrupt()
         self.container.close()
+        if self.door is not None:
+            self.door.release()
 
 
 @dataclass(slots=True)
@@ -139,14 +142,14 @@ def _open_http(address: Address, settings: NetworkSettings, policy: SourcePolicy
     door = HttpDoor(address, settings, policy)
     try:
         if address.kind == "hls":
-            return OpenMedia(_open(address, settings, file=address.url, io_open=door.open_part), door.close)
-        return OpenMedia(_open(address, settings, file=door.open(address.url)), door.close)
+            return OpenMedia(_open(address, settings, file=address.url, io_open=door.open_part), door.close, door=door)
+        return OpenMedia(_open(address, settings, file=door.open(address.url)), door.close, door=door)
     except (av.FFmpegError, OSError) as error:
-        door.close()
+        door.release()
         # A callback's error comes out of PyAV as one of FFmpeg's; the door knows what it was.
         raise (door.failure or explain(error, address)) from None
     except BaseException:
-        door.close()
+        door.release()
         raise
 
 
