@@ -140,7 +140,7 @@ async def make(settings: WebSettings) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.0.2.1"])
 def test_refuses_to_let_strangers_in_unasked(host: str) -> None:
-    with pytest.raises(ValueError, match="set \\[web\\] token, or say open_to_all = true") as raised:
+    with pytest.raises(ValueError, match="\\[web\\] token\\), or say open_to_all = true") as raised:
         asyncio.run(make(WebSettings(host=host, port=0)))
     assert "\n" not in str(raised.value)
 
