@@ -179,9 +179,9 @@ def test_viewers_outlast_their_source(page: Page, service: Service, camera: Rtsp
         camera.start()
     service.until(NAME, state="live")
     state.filter(has_text="Live").wait_for(timeout=10_000)
-    again = eyes.wait(RATE, seconds=30)
-    # In order again; how many of them a busy machine leaves out is the business of other tests.
-    assert 0 < median(steps(again, length=FRAMES)) < RATE
+    eyes.wait(RATE, seconds=30)
+    # At its rate again, once whatever a busy machine was doing at the return is done.
+    _wait_until(page, lambda: median(steps(eyes.seen()[-RATE:], length=FRAMES)) in (1, 2), seconds=30)
     assert service.status(NAME)["reconnects"] >= 1
     assert service.metric("facelane_source_state", stream=NAME, state="live") == 1
 
