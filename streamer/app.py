@@ -195,7 +195,7 @@ def run_demo(folder: Path, settings: Settings, console: Console, *, say: Say = l
     console.print("Building a small tiled meeting from free sample media ...")
     film = folder / "meeting.mp4"
     run_interruptible(_on_a_thread(partial(build_sample, make_store(settings, say), film)))
-    console.print(f"{film} is built. Enhancing it takes about a minute on two cores ...")
+    console.print(f"{film} is built; enhancing it ...")
     job = Job(film, folder / "enhanced.mp4", compare=True, report=folder / "report.json", overwrite=True)
     return process_file(job, settings, progress=console, say=say)
 
