@@ -71,7 +71,7 @@ class Router:
         self._tracker = Tracker(settings.tracker)
         self._scene = SceneCut()
         self._memories: dict[int, _Memory] = {}
-        self._shown: frozenset[int] = frozenset()
+        self._restored: frozenset[int] = frozenset()
         self._size = (0, 0)
         self._until_detection = 0
         self._scene_begins = True
@@ -92,7 +92,8 @@ class Router:
 
         An image of another size than the last begins afresh. A face shows in `routes` when it was measured in this very
         image, and, `fading`, for a moment after it is lost; one that is new waits for the next
-        detection, which comes after `detect_every` frames, at a scene cut, and as soon as a face is lost.
+        detection, which comes after `detect_every` frames, at a scene cut, and as soon as a face that was being
+        restored is lost.
         """
         started = time.perf_counter()
         if image.shape[:2] != self._size:
@@ -124,9 +125,11 @@ class Router:
         self._until_detection = every - 1
 
     def _follow(self, image: Image, seconds: float) -> bool:
-        """Faces where they are expected. False, and nothing done, when one that was just there is not."""
+        """Faces where they are expected. False, and nothing done, when one that was just being restored is not there:
+        its viewers would see it change. One that is left alone can wait, or a crowd would be detected in every frame.
+        """
         found = self._look_for(self._tracker.tracks, image, seconds)
-        if any(face is None and track.id in self._shown for track, face in found):
+        if any(face is None and track.id in self._restored for track, face in found):
             return False
         self._tracker.update(found, seconds=seconds)
         self._until_detection -= 1
@@ -141,11 +144,11 @@ class Router:
 
     def _gate(self, image: Image, seconds: float, most: int | None) -> tuple[Route, ...]:
         faces = self._tracker.faces
-        self._shown = frozenset(face.track_id for face in faces)
         alive = {track.id for track in self._tracker.tracks}
         self._memories = {key: memory for key, memory in self._memories.items() if key in alive}
         decided = self._spare([self._decide(image, face, seconds) for face in faces], most)
         seen = [self._present(route, seconds) for route in decided]
+        self._restored = frozenset(route.face.track_id for route in seen if route.lane in RESTORED)
         return (*seen, *self._left(faces, seconds), *self._lost(seconds))
 
     def _decide(self, image: Image, face: Face, seconds: float) -> Route:

@@ -29,6 +29,6 @@ LADDER = (
     Effort("four_faces", light_blending=True, detect_every=6, faces=4),
     Effort("two_faces", light_blending=True, detect_every=8, faces=2),
     Effort("one_face", light_blending=True, detect_every=10, faces=1),
-    Effort("background_only", light_blending=True, detect_every=15, faces=0),
+    Effort("background_only", light_blending=True, detect_every=30, faces=0),
 )
 """From all that is asked for to the least that is still a picture of the right size."""

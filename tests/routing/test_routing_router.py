@@ -126,6 +126,19 @@ def test_a_lost_face_sets_off_a_detection(counting: CountingDetector, six_people
     assert not any(routing.scene_cut for routing in found)
 
 
+def test_a_lost_face_that_was_left_alone_waits_for_the_next_detection(
+    counting: CountingDetector, six_people: Image
+) -> None:
+    """Or a crowd, of which one is lost in nearly every frame, would be detected in nearly every frame."""
+    without = six_people.copy()
+    without[230:420, 20:190] = without[600:790, 20:190]
+    router = Router(counting, every(100))
+    images = [six_people, six_people, without, without]
+    found = [router.route(image, seconds=i / 25, most=0) for i, image in enumerate(images)]
+    assert counting.full == 1
+    assert [len(routing.routes) for routing in found] == [6, 6, 5, 5]
+
+
 def test_a_cut_ends_all_tracks_and_detects_at_once(counting: CountingDetector, six_people: Image) -> None:
     dark = (np.roll(six_people, 400, axis=1) // 3).astype(np.uint8)
     found = routed(Router(counting, every(100)), [six_people, six_people, dark])
