@@ -56,13 +56,14 @@ class OptimiserSettings:
 class LossSettings:
     """Weights of what a restored picture is judged by; 0 leaves a term out. See `losses` and `judges`.
 
-    `pixel`, `gradient`, `spectrum`: nearness to the truth. `identity`, `perceptual`: nearness in the eyes of a face
-    network, which must be given.
+    `pixel`, `gradient`, `spectrum`: nearness to the truth; `texture`: as much fine structure as it has. `identity`,
+    `perceptual`: nearness in the eyes of a face network, which must be given.
     """
 
     pixel: float = 1.0
     gradient: float = 0.3
     spectrum: float = 0.02
+    texture: float = 0.0
     identity: float = 0.0
     perceptual: float = 0.0
 

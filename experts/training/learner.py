@@ -17,7 +17,7 @@ from experts.training.losses import Loss
 from experts.training.settings import TrainingSettings
 from experts.training.subjects import Subject
 
-TERMS = ("pixel", "gradient", "spectrum")
+TERMS = ("pixel", "gradient", "spectrum", "texture")
 
 
 class Learner:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from experts.training.course import LossSettings
+from experts.training.texture import Texture
 
 _LUMA = (0.299, 0.587, 0.114)
 _CHARBONNIER = 2e-3
@@ -16,8 +17,9 @@ _OUTSIDE = 0.3
 class Loss(nn.Module):
     """Charbonnier (Lai et al. 2017), plus gradients and spectrum (Cho et al. 2021) of the luma's error.
 
-    All three are weighted by a soft disc over the face where pictures are `aligned` faces. A spectrum's L1 counts weak
-    high frequencies that a pixel loss smooths away. `channels`: 3 for RGB, 1 for luma.
+    All are weighted by a soft disc over the face where pictures are `aligned` faces. A spectrum's L1 counts weak
+    high frequencies that a pixel loss smooths away. The fourth is `Texture`, of the same luma. `channels`: 3 for RGB, 1
+    for luma.
     """
 
     window: Tensor
@@ -26,19 +28,29 @@ class Loss(nn.Module):
     def __init__(self, side: int, settings: LossSettings, *, channels: int = 3, aligned: bool = True) -> None:
         super().__init__()
         self.weights = settings.pixel, settings.gradient, settings.spectrum
-        self.register_buffer("window", _face_window(side) if aligned else torch.ones(side, side))
+        window = _face_window(side) if aligned else torch.ones(side, side)
+        self.register_buffer("window", window)
+        self.texture_weight = settings.texture
+        self.texture = Texture(window) if settings.texture > 0 else None
         weights = torch.tensor(_LUMA if channels == 3 else (1.0,))
         self.register_buffer("luma", weights.reshape(1, channels, 1, 1))
 
     def forward(self, restored: Tensor, target: Tensor) -> Tensor:
-        """(3,): the weighted terms, for (N, channels, side, side) pictures of 0 to 1."""
+        """(4,): the weighted terms, for (N, channels, side, side) pictures of 0 to 1."""
         error = (restored - target) * self.window
         pixel = (error.square() + _CHARBONNIER**2).sqrt().mean()
         luma = (error * self.luma).sum(dim=1)
         gradient = luma.diff(dim=1).abs().mean() + luma.diff(dim=2).abs().mean()
         spectrum = torch.view_as_real(torch.fft.rfft2(luma, norm="ortho")).abs().mean()
         terms = zip((pixel, gradient, spectrum), self.weights, strict=True)
-        return torch.stack([weight * term for term, weight in terms])
+        return torch.stack([*(weight * term for term, weight in terms), self._texture(restored, target)])
+
+    def _texture(self, restored: Tensor, target: Tensor) -> Tensor:
+        if self.texture is None:
+            return torch.zeros((), device=restored.device)
+        mine, true = ((picture * self.luma).sum(dim=1) for picture in (restored, target))
+        told: Tensor = self.texture_weight * self.texture(mine, true)
+        return told
 
 
 def _face_window(side: int) -> Tensor:
