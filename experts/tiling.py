@@ -23,15 +23,20 @@ class TiledUpscaler:
     Of an overlap the outer 3/8 on either side are given away, so that whatever an upscaler does at its borders, up to
     so far, is not seen; over the quarter in the middle one tile fades into the next. When memory runs out the tile is
     halved for good and `degraded` counts it.
+
+    `step`: tiles begin at multiples of so many pixels, for an upscaler that works on cells: a picture cut into other
+    cells would be another one.
     """
 
-    def __init__(self, upscaler: Upscaler, *, tile: int, overlap: int) -> None:
-        """Raises ExpertError unless `tile` is at least twice `overlap`."""
-        if overlap < 0 or tile < max(2 * overlap, 1):
+    def __init__(self, upscaler: Upscaler, *, tile: int, overlap: int, step: int = 1) -> None:
+        """Raises ExpertError unless `tile` is at least twice `overlap`, and as many pixels more as `step` may take."""
+        self._least = max(2 * overlap, 1) + 2 * (step - 1)
+        if overlap < 0 or tile < self._least:
             raise ExpertError(
-                f"a tile of {tile} px is too small for an overlap of {overlap} px: take twice that or more"
+                f"a tile of {tile} px is too small for an overlap of {overlap} px: take {self._least} or more"
             )
         self._upscaler = upscaler
+        self._step = step
         self._tile = tile
         self._overlap = overlap
         self._degraded = 0
@@ -64,7 +69,7 @@ class TiledUpscaler:
 
     def _halve(self, error: Exception) -> None:
         smaller = self._tile // 2
-        if smaller < max(2 * self._overlap, 1):
+        if smaller < self._least:
             raise ExpertError(f"no memory for tiles of {self._tile} px: free some or take a smaller overlap") from error
         self._degraded += 1
         logger.warning("no memory for tiles of %d px: going on with %d px", self._tile, smaller)
@@ -87,9 +92,12 @@ class TiledUpscaler:
     def _spans(self, length: int) -> list[tuple[int, Ramp]]:
         """The start of each tile along a side of `length` px, and its weight at each enlarged pixel; the weights of all
         tiles add up to 1 everywhere."""
-        tile, scale = min(self._tile, length), self.info.scale
-        count = 1 if length <= tile else 1 + -(-(length - tile) // (tile - self._overlap))
-        starts = np.linspace(0, length - tile, count).round().astype(int).tolist()
+        tile, scale, step = min(self._tile, length), self.info.scale, self._step
+        # So that the last one begins at a multiple, too.
+        tile -= (tile - length) % step
+        apart = tile - self._overlap - (step - 1)
+        count = 1 if length <= tile else 1 + -(-(length - tile) // apart)
+        starts = (np.linspace(0, (length - tile) // step, count).round().astype(int) * step).tolist()
         ends = [0, *(start + tile for start in starts[:-1])], [*starts[1:], length]
         return [
             (start, _weight(start, tile, before=before, after=after, length=length, scale=scale))

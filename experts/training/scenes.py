@@ -4,18 +4,25 @@ codec as the faces, but cut out as they lie."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from blending.align import compose, crop, scaling
 from experts.contract import Image
 from experts.training.codec import through
 from experts.training.degrade import Tile, draw_codec, tile
+from experts.training.lettering import Written, write
 from experts.training.pairs import COLUMNS, LENGTH, ROWS, TAKEN, Pair
 from experts.training.photos import Photo
 from experts.training.settings import DegradationSettings
+
+WRITTEN_SHARE = 0.2
+"""How many squares have writing on them."""
+_NARROW = np.rint(16.0 + np.arange(256) * (219.0 / 255.0)).astype(np.uint8)
+_REACH = 0.58
+"""How far about its middle a square shows the photograph, over its side: half of that, tilted and moved."""
 
 
 def draw(
@@ -39,15 +46,25 @@ def draw(
 
 
 def _square(photo: Photo, settings: DegradationSettings, *, size: int, scale: int, random: np.random.Generator) -> Tile:
-    """A square of `size` px around any place of the photograph, never so large that the truth is enlarged."""
+    """A square of `size` px of the photograph, with or without writing; never so large that the truth is enlarged."""
     bands = settings.widths
     shares = np.array([band.share for band in bands])
     band = bands[int(random.choice(len(bands), p=shares / shares.sum()))]
     width = min(float(random.uniform(band.low, band.high)), photo.width / scale)
-    height, width_px = photo.read().shape[:2]
-    away = random.uniform(0.0, 1.0, 2) * (width_px - 1, height - 1) - photo.landmarks.mean(axis=0)
-    elsewhere = replace(photo, landmarks=photo.landmarks + away)
+    unit, picture = photo.width / width, photo.read()
+    if random.random() < WRITTEN_SHARE:
+        picture = write(picture, unit, random)
+    middle = _within(picture.shape[1::-1], _REACH * size * unit, random)
+    landmarks = photo.landmarks + (middle - photo.landmarks.mean(axis=0))
+    elsewhere = Written(photo.path, photo.width, landmarks, picture=picture)
     return tile(elsewhere, width, side=size, length=LENGTH, settings=settings, random=random)
+
+
+def _within(size: tuple[int, ...], reach: float, random: np.random.Generator) -> npt.NDArray[np.float64]:
+    """A point no nearer than `reach` to the border, where the picture is large enough; else the middle of that side."""
+    sides = np.array(size, np.float64) - 1
+    near = np.minimum(reach, sides / 2)
+    return np.asarray(random.uniform(near, sides - near))
 
 
 def _pair(square: Tile, t: int, seen: Image, *, scale: int) -> Pair:
@@ -57,5 +74,7 @@ def _pair(square: Tile, t: int, seen: Image, *, scale: int) -> Pair:
 
 
 def _luma(image: Image) -> Image:
-    """(H, W, 1), by BT.601 as the pictures that come out of the codec."""
-    return np.asarray(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY), np.uint8)[..., None]
+    """(H, W, 1), by BT.601 as the pictures that come out of the codec, and in the narrow range of nearly all video:
+    what the upscaler gets is a frame's own plane."""
+    wide = np.asarray(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY), np.uint8)
+    return np.asarray(cv2.LUT(wide, _NARROW), np.uint8)[..., None]
