@@ -76,10 +76,12 @@ class FaceJudge(nn.Module):
         kernel = self.blur.expand(3, 1, -1)
         reach = kernel.shape[-1] // 2
         # cv2's own border of the blur, so that the judge sees what the measurement sees.
-        soft = functional.pad(faces, (reach,) * 4, mode="reflect")
-        soft = functional.conv2d(functional.conv2d(soft, kernel[:, :, None], groups=3), kernel[..., None], groups=3)
+        soft = functional.pad(faces.float(), (reach,) * 4, mode="reflect")
+        # In bfloat16, channels last and with a kernel as wide as a large face's, torch's convolution takes minutes.
+        with torch.autocast(faces.device.type, enabled=False):
+            soft = functional.conv2d(functional.conv2d(soft, kernel[:, :, None], groups=3), kernel[..., None], groups=3)
         grid = self.grid.expand(len(faces), -1, -1, -1)
-        placed = functional.grid_sample(soft.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=True)
+        placed = functional.grid_sample(soft, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
         return (placed - self.mean) / self.spread
 
 

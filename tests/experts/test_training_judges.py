@@ -123,6 +123,14 @@ def test_judge_sees_more_wrong_in_more_blur_and_leads_back(network: Path) -> Non
     assert float((judge.embed(target) ** 2).sum(dim=1).mean()) == pytest.approx(1.0, abs=1e-5)
 
 
+def test_judge_is_given_the_same_face_in_a_training_of_less_precision(network: Path) -> None:
+    """Of expert-F's size and channels last, a bfloat16 blur would differ, and take minutes."""
+    judge, large = FaceJudge(network, 480), faces(1, 480).contiguous(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16):
+        reduced = judge.align(large)
+    assert torch.equal(reduced, judge.align(large))
+
+
 @pytest.mark.parametrize("normalisation", ["spectral", "instance", "none"])
 def test_adversary_learns_to_tell_and_the_other_side_to_pass(normalisation: Normalisation) -> None:
     torch.manual_seed(1)
