@@ -1,4 +1,5 @@
-"""The background, upscaled apart from the faces by a fixed kernel: nothing is learned and nothing invented."""
+"""The background, upscaled apart from the faces: by a fixed kernel, which learned nothing and invents nothing, or by
+the network of `experts.compact`."""
 
 from __future__ import annotations
 
@@ -9,24 +10,32 @@ from types import MappingProxyType
 import cv2
 import numpy as np
 
+from experts import compact
+from experts.compact import CompactUpscaler
 from experts.contract import ExpertError, ExpertInfo, Image, Upscaler
+from experts.networks.blocks import CELL
 from experts.polyphase import Phase, bicubic_phases, centred, enlarge, lanczos_phases, left_sited
 from experts.tiling import TiledUpscaler
+from weights.session import RuntimeSettings
+from weights.store import Store
 
 SCALES = (1, 2, 4)
+LIGHT = "bicubic"
+"""The cheapest method: for chroma under the network, and where less is to be spent."""
 
 _KERNELS: Mapping[str, Callable[[Sequence[float]], list[Phase]]] = MappingProxyType(
     {"bicubic": bicubic_phases, "lanczos": lanczos_phases}
 )
+METHODS = (*_KERNELS, compact.ID)
 
 
 @dataclass(frozen=True, slots=True)
 class BackgroundSettings:
     """How the background is upscaled.
 
-    `method`: "bicubic", or "lanczos": a little sharper, with more ringing, in four times the time. `tile`: side in
-    source pixels of the tiles to work in, 0 for the whole picture at once; `overlap`: pixels that neighbouring tiles
-    share. Raises ExpertError where a value makes no sense.
+    `method`: "bicubic"; "lanczos": a little sharper, with more ringing, in four times the time; or "compact", the
+    network. `tile`: side in source pixels of the tiles to work in, 0 for the whole picture at once; `overlap`: pixels
+    that neighbouring tiles share. Raises ExpertError where a value makes no sense.
     """
 
     method: str = "bicubic"
@@ -34,8 +43,8 @@ class BackgroundSettings:
     overlap: int = 32
 
     def __post_init__(self) -> None:
-        if self.method not in _KERNELS:
-            raise ExpertError(f"background method is one of {', '.join(_KERNELS)}, not {self.method!r}")
+        if self.method not in METHODS:
+            raise ExpertError(f"background method is one of {', '.join(METHODS)}, not {self.method!r}")
         if self.tile < 0 or self.overlap < 0:
             raise ExpertError(f"tile and overlap are 0 or more, not {self.tile} and {self.overlap}")
         if 0 < self.tile < 2 * self.overlap:
@@ -44,15 +53,42 @@ class BackgroundSettings:
             )
 
 
-def make_upscaler(settings: BackgroundSettings, scale: int) -> PlaneUpscaler:
-    """The upscaler that `settings` describe. Raises ExpertError for a scale that is none of `SCALES`."""
-    kernel = KernelUpscaler(settings.method, scale)
-    return PlaneUpscaler(tiled(kernel, settings.tile, settings.overlap) if settings.tile else kernel, kernel)
+def weights_of(settings: BackgroundSettings) -> tuple[str, ...]:
+    """The ids of the weights that the chosen method needs."""
+    return (compact.WEIGHTS_ID,) if settings.method == compact.ID else ()
 
 
-def tiled(upscaler: Upscaler, tile: int, overlap: int) -> TiledUpscaler:
+def load_network(settings: BackgroundSettings, store: Store, runtime: RuntimeSettings) -> CompactUpscaler | None:
+    """The network that `make_upscaler` wants, if any. Raises WeightsError where its weights are missing or do not
+    fit."""
+    return compact.make(store, runtime) if settings.method == compact.ID else None
+
+
+def make_upscaler(settings: BackgroundSettings, scale: int, network: Upscaler | None = None) -> PlaneUpscaler:
+    """The upscaler that `settings` describe; `network` as `load_network` gives it. Raises ExpertError for a scale that
+    is none of `SCALES`.
+
+    The network enlarges twice: what is left of 4 the kernel does, and at 1 there is nothing to do.
+    """
+    learned = settings.method == compact.ID
+    kernel = KernelUpscaler(LIGHT if learned else settings.method, scale)
+    if not learned or scale == 1:
+        return PlaneUpscaler(_in_tiles(kernel, settings), kernel)
+    if network is None:
+        raise ExpertError(f"background method {compact.ID!r} wants its network: load it first")
+    rest = scale // network.info.scale
+    return PlaneUpscaler(
+        _in_tiles(network, settings, step=CELL), kernel, rest=KernelUpscaler(LIGHT, rest), light=kernel
+    )
+
+
+def _in_tiles(upscaler: Upscaler, settings: BackgroundSettings, *, step: int = 1) -> Upscaler:
+    return tiled(upscaler, settings.tile, settings.overlap, step=step) if settings.tile else upscaler
+
+
+def tiled(upscaler: Upscaler, tile: int, overlap: int, *, step: int = 1) -> TiledUpscaler:
     """`upscaler`, given no more than `tile` x `tile` px at once; see `TiledUpscaler`."""
-    return TiledUpscaler(upscaler, tile=tile, overlap=overlap)
+    return TiledUpscaler(upscaler, tile=tile, overlap=overlap, step=step)
 
 
 class KernelUpscaler:
@@ -116,10 +152,15 @@ class KernelUpscaler:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlaneUpscaler:
-    """Upscales the planes of a frame: `luma` by any upscaler, `chroma` by a kernel that knows where its samples lie."""
+    """Upscales the planes of a frame: `luma` by any upscaler, `chroma` by a kernel that knows where its samples lie.
+
+    `rest`: what enlarges luma further. `light`: what luma can be had from for less, if anything.
+    """
 
     luma: Upscaler
     chroma: KernelUpscaler
+    rest: KernelUpscaler | None = None
+    light: KernelUpscaler | None = None
 
     @property
     def info(self) -> ExpertInfo:
@@ -132,8 +173,13 @@ class PlaneUpscaler:
 
     def upscale(self, image: Image) -> Image:
         """See `experts.contract.Upscaler`."""
-        return self.luma.upscale(image)
+        enlarged = self.luma.upscale(image)
+        return enlarged if self.rest is None else self.rest.upscale(enlarged)
 
     def upscale_chroma(self, image: Image, *, luma_size: tuple[int, int]) -> Image:
         """See `KernelUpscaler.upscale_chroma`."""
         return self.chroma.upscale_chroma(image, luma_size=luma_size)
+
+    def lighter(self) -> PlaneUpscaler:
+        """The same for less; itself where there is nothing to save."""
+        return self if self.light is None else PlaneUpscaler(self.light, self.chroma)

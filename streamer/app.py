@@ -96,11 +96,10 @@ async def _process(job: Job, settings: Settings, progress: Console | None, say: 
 
 def _tell(info: SourceInfo, models: Models) -> None:
     logger.info("%s: %dx%d, %s, %s", info.path.name, info.width, info.height, info.codec, info.pix_fmt)
-    for lane, work in models.lanes.items():
-        expert = work.expert.info
+    for name, expert in models.infos.items():
         logger.info(
-            "lane %s: %s with %s on %s, %s, %s",
-            *(lane.value, expert.id, expert.weights, expert.device, expert.runtime, expert.precision),
+            "%s: %s with %s on %s, %s, %s",
+            *(name, expert.id, expert.weights, expert.device, expert.runtime, expert.precision),
         )
 
 
@@ -147,7 +146,7 @@ def _facts(
         dropped={},
         input_fps=None if info.rate is None else round(float(info.rate), 3),
         av_sync_ms=_sync_shift_ms(job, info),
-        experts={lane.value: work.expert.info for lane, work in models.lanes.items()},
+        experts=models.infos,
         detector={"id": "mtcnn", **asdict(models.detector.taken)},
         settings=table_of(settings),
         source_counters=asdict(source.counters),

@@ -190,7 +190,13 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
     from streamer.doctor import main_table
 
-    return main_table(results(), runtime=settings.runtime, weights=settings.weights, experts=settings.experts)
+    return main_table(
+        results(),
+        runtime=settings.runtime,
+        weights=settings.weights,
+        experts=settings.experts,
+        background=settings.background,
+    )
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -20,7 +20,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from experts.catalog import ExpertSettings, weights_of
+from experts import catalog
+from experts.background import BackgroundSettings, weights_of
+from experts.catalog import ExpertSettings
 from streamer import __version__
 from streamer.errors import EXIT_NOT_READY
 from streamer.media.encoders import ENCODERS
@@ -69,10 +71,11 @@ def examine(
     weights: StoreSettings | None = None,
     *,
     experts: ExpertSettings | None = None,
+    background: BackgroundSettings | None = None,
 ) -> list[Finding]:
     """Looks at everything that the main job needs: opens a small session on each runtime, fetches and moves nothing."""
     wanted = runtime or RuntimeSettings()
-    needed = needed_weights(experts or ExpertSettings())
+    needed = needed_weights(experts or ExpertSettings(), background)
     parts: Iterable[Callable[[], Iterator[Finding]]] = (
         _versions,
         _processor,
@@ -85,9 +88,9 @@ def examine(
     return [finding for part in parts for finding in part()]
 
 
-def needed_weights(experts: ExpertSettings) -> tuple[str, ...]:
+def needed_weights(experts: ExpertSettings, background: BackgroundSettings | None = None) -> tuple[str, ...]:
     """The ids of all weights without which the main job can't run."""
-    return (*DETECTOR_WEIGHTS, *weights_of(experts))
+    return (*DETECTOR_WEIGHTS, *catalog.weights_of(experts), *weights_of(background or BackgroundSettings()))
 
 
 def can_process(findings: Sequence[Finding]) -> bool:
@@ -119,9 +122,10 @@ def main_table(
     runtime: RuntimeSettings | None = None,
     weights: StoreSettings | None = None,
     experts: ExpertSettings | None = None,
+    background: BackgroundSettings | None = None,
 ) -> int:
     """Examines, prints, and returns the exit code: 0 if the main job can run, else EXIT_NOT_READY."""
-    findings = examine(runtime, weights, experts=experts)
+    findings = examine(runtime, weights, experts=experts, background=background)
     render(findings, console)
     return 0 if can_process(findings) else EXIT_NOT_READY
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,25 +10,30 @@ class Effort:
     """What is spent on a frame.
 
     `faces`: at most so many are restored, None for all; which ones is the router's to choose, and it fades the others
-    out. `detect_every`: frames from one full detection to the next, None for the setting's. `light_blending`: the
-    cheapest blender in the place of the setting's. `name`: for reports and metrics, one of `LADDER`'s.
+    out. `detect_every`: frames from one full detection to the next, None for the setting's. `light_background`: the
+    cheapest kernel in the place of a network, if one enlarges the background. `light_blending`: the cheapest blender in
+    the place of the setting's. `name`: for reports and metrics, one of `LADDER`'s.
     """
 
     name: str = "full"
     faces: int | None = None
     detect_every: int | None = None
+    light_background: bool = False
     light_blending: bool = False
 
 
 FULL = Effort()
 
+_LIGHT = Effort("light_blending", light_background=True, light_blending=True)
+
 LADDER = (
     FULL,
-    Effort("light_blending", light_blending=True),
-    Effort("seldom_detecting", light_blending=True, detect_every=6),
-    Effort("four_faces", light_blending=True, detect_every=6, faces=4),
-    Effort("two_faces", light_blending=True, detect_every=8, faces=2),
-    Effort("one_face", light_blending=True, detect_every=10, faces=1),
-    Effort("background_only", light_blending=True, detect_every=30, faces=0),
+    Effort("light_background", light_background=True),
+    _LIGHT,
+    replace(_LIGHT, name="seldom_detecting", detect_every=6),
+    replace(_LIGHT, name="four_faces", detect_every=6, faces=4),
+    replace(_LIGHT, name="two_faces", detect_every=8, faces=2),
+    replace(_LIGHT, name="one_face", detect_every=10, faces=1),
+    replace(_LIGHT, name="background_only", detect_every=30, faces=0),
 )
 """From all that is asked for to the least that is still a picture of the right size."""

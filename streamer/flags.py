@@ -212,7 +212,7 @@ def _add_output(command: argparse.ArgumentParser) -> None:
 def _add_picture(command: argparse.ArgumentParser, scale: str) -> None:
     command.add_argument("--scale", type=int, choices=SCALES, help=scale)
     command.add_argument("--blend", choices=("multiband", "poisson", "feather"), help="how faces are laid on")
-    command.add_argument("--background", choices=("bicubic", "lanczos"), help="how the rest is enlarged")
+    command.add_argument("--background", choices=("bicubic", "lanczos", "compact"), help="how the rest is enlarged")
 
 
 def _add_encoder(command: argparse.ArgumentParser) -> None:

@@ -77,7 +77,8 @@ class FrameReport:
     """What happened to one frame.
 
     `stage_seconds`: time in each stage of the way. `degraded`: what was done less well than asked, as reasons that a
-    report can count. `age_seconds`: from capture to the end of the way.
+    report can count. `age_seconds`: from capture to the end of the way. `learned_background`: whether a network
+    enlarged the background.
     """
 
     seq: int
@@ -86,3 +87,4 @@ class FrameReport:
     degraded: tuple[str, ...] = ()
     age_seconds: float = 0.0
     batches: Mapping[str, int] = field(default_factory=dict)
+    learned_background: bool = False

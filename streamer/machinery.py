@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from blending.blender import make_blender
-from experts.background import make_upscaler
+from experts.background import load_network, make_upscaler
 from experts.catalog import make_expert
+from experts.compact import CompactUpscaler
+from experts.contract import ExpertInfo
 from routing.detector import MtcnnDetector
 from routing.router import Router
 from routing.types import Lane
@@ -27,6 +29,13 @@ class Models:
 
     detector: MtcnnDetector
     lanes: Mapping[Lane, LaneWork]
+    background: CompactUpscaler | None = None
+
+    @property
+    def infos(self) -> dict[str, ExpertInfo]:
+        """Who works on each lane, and on the background where a network does."""
+        infos = {lane.value: work.expert.info for lane, work in self.lanes.items()}
+        return infos if self.background is None else {**infos, "background": self.background.info}
 
 
 def make_store(settings: Settings, say: Say) -> Store:
@@ -51,7 +60,8 @@ def load_models(settings: Settings, store: Store, *, between: Callable[[], None]
         Lane.TRANSFORMER: LaneWork(transformer, chosen.transformer_strength),
         Lane.FREQUENCY: LaneWork(frequency, chosen.frequency_strength),
     }
-    return Models(detector, lanes)
+    between()
+    return Models(detector, lanes, load_network(settings.background, store, settings.runtime))
 
 
 class _Stopped(Exception):  # noqa: N818 - an ending, not an error
@@ -119,7 +129,7 @@ def make_pipeline(
     return Pipeline(
         Router(models.detector, settings.routing),
         models.lanes,
-        make_upscaler(settings.background, scale),
+        make_upscaler(settings.background, scale, models.background),
         make_blender(settings.blending),
         scale=scale,
         keep_baseline=keep_baseline,

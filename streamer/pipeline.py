@@ -9,6 +9,7 @@ from typing import Protocol
 
 from blending.blender import LIGHT, Blender, make_blender
 from blending.patch import Patch
+from experts.steadiness import SteadinessSettings
 from routing.router import Routing
 from routing.types import Lane
 from streamer.color import detection_rgb
@@ -16,7 +17,7 @@ from streamer.compositing import lay_on
 from streamer.effort import FULL, Effort
 from streamer.frame import Frame, FrameReport, Plane
 from streamer.media.overlay import draw_overlay
-from streamer.restoring import FaceRestorer, LaneWork
+from streamer.restoring import UNSTEADIED, FaceRestorer, LaneWork
 from streamer.stopwatch import Stopwatch
 
 Planes = tuple[Plane, Plane, Plane]
@@ -32,7 +33,7 @@ class Routes(Protocol):
 
 class PlaneUpscaler(Protocol):
     """Upscales the planes of a frame, chroma where its samples really lie. `degraded` counts what had to be done less
-    well for want of memory."""
+    well for want of memory. `lighter` does the same for less, or is the upscaler itself."""
 
     @property
     def degraded(self) -> int: ...
@@ -40,6 +41,8 @@ class PlaneUpscaler(Protocol):
     def upscale(self, image: Plane) -> Plane: ...
 
     def upscale_chroma(self, image: Plane, *, luma_size: tuple[int, int]) -> Plane: ...
+
+    def lighter(self) -> PlaneUpscaler: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +57,7 @@ class Processed:
 
 class Pipeline:
     """`process` is the way for one frame: synchronous, no files, no network. What it remembers from frame to frame is
-    in the router.
+    in the router and in the restorer.
 
     `lanes`: the work for each lane that is restored; faces on other lanes stay as the background has them.
     `light_blender`: for frames on which less is to be spent.
@@ -69,13 +72,15 @@ class Pipeline:
         blender: Blender,
         *,
         scale: int,
+        steadiness: SteadinessSettings = UNSTEADIED,
         light_blender: Blender | None = None,
         keep_baseline: bool = False,
         overlay: bool = False,
     ) -> None:
         self._router = router
-        self._restorer = FaceRestorer(lanes, scale=scale)
+        self._restorer = FaceRestorer(lanes, scale=scale, steadiness=steadiness)
         self._upscaler = upscaler
+        self._light_upscaler = upscaler.lighter()
         self._blender = blender
         self._light_blender = light_blender or make_blender(LIGHT)
         self._scale = scale
@@ -93,9 +98,10 @@ class Pipeline:
             detect_every=effort.detect_every,
         )
         watch.lap("route")
-        restored = self._restorer.restore(frame, routing.routes, watch)
+        restored = self._restorer.restore(frame, routing.routes, watch, light_steadying=effort.light_blending)
         halved = self._upscaler.degraded
-        canvas = self._upscale(frame)
+        upscaler = self._light_upscaler if effort.light_background else self._upscaler
+        canvas = _upscale(frame, upscaler)
         watch.lap("background")
         baseline = _framed(frame, canvas) if self._keep_baseline else None
         blender = self._light_blender if effort.light_blending else self._blender
@@ -111,16 +117,9 @@ class Pipeline:
             degraded=(*restored.degraded, *["tile halved for want of memory"] * (self._upscaler.degraded - halved)),
             age_seconds=time.monotonic() - frame.captured_at,
             batches=restored.batches,
+            learned_background=upscaler is not self._light_upscaler,
         )
         return Processed(result, baseline, report)
-
-    def _upscale(self, frame: Frame) -> Planes:
-        size = (frame.height, frame.width)
-        return (
-            self._upscaler.upscale(frame.y),
-            self._upscaler.upscale_chroma(frame.u, luma_size=size),
-            self._upscaler.upscale_chroma(frame.v, luma_size=size),
-        )
 
     def _compose(self, frame: Frame, canvas: Planes, patches: Sequence[Patch], blender: Blender) -> Frame:
         # At scale 1 the canvas is the frame itself, and a baseline shares it: lay on a copy then.
@@ -128,6 +127,15 @@ class Pipeline:
             canvas = (canvas[0].copy(), canvas[1].copy(), canvas[2].copy())
         lay_on(canvas, patches, color=frame.color, blender=blender)
         return _framed(frame, canvas)
+
+
+def _upscale(frame: Frame, upscaler: PlaneUpscaler) -> Planes:
+    size = (frame.height, frame.width)
+    return (
+        upscaler.upscale(frame.y),
+        upscaler.upscale_chroma(frame.u, luma_size=size),
+        upscaler.upscale_chroma(frame.v, luma_size=size),
+    )
 
 
 def _framed(frame: Frame, canvas: Planes) -> Frame:

@@ -184,7 +184,7 @@ class _Session:
             dropped=drops,
             input_fps=last["fps_in"],
             av_sync_ms=None,
-            experts={lane.value: work.expert.info for lane, work in self._models.lanes.items()},
+            experts=self._models.infos,
             detector={"id": "mtcnn", **asdict(self._models.detector.taken)},
             settings=table_of(self._settings),
             source_counters={"reconnects": last["reconnects"], **last["mended"]},

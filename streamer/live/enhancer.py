@@ -104,4 +104,7 @@ class Enhancer:
         restored = sum(route.lane in RESTORED and not route.fading for route in report.routes)
         spared = sum(route.reason == "spared" for route in report.routes)
         now = time.monotonic()
-        self._governor.measured(Sample(seconds, now, interval, share, restored=restored, spared=spared))
+        learned = report.learned_background
+        self._governor.measured(
+            Sample(seconds, now, interval, share, restored=restored, spared=spared, learned_background=learned)
+        )

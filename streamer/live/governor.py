@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from streamer.effort import LADDER, Effort
@@ -73,7 +73,7 @@ class _Memory:
 class Sample:
     """One processed frame. `seconds`: what it took. `at`: when it was done. `interval`: of the source's frames.
     `share`: of the machine's time that this stream has, 0 to 1. `restored`, `spared`: faces that were, and that were
-    left alone for want of time."""
+    left alone for want of time. `learned_background`: whether a network enlarged the rest."""
 
     seconds: float
     at: float
@@ -81,6 +81,7 @@ class Sample:
     share: float = 1.0
     restored: int = 0
     spared: int = 0
+    learned_background: bool = False
 
     @property
     def budget(self) -> float:
@@ -102,6 +103,7 @@ class Governor:
         self._debt = 0.0
         self._changed_at = float("-inf")
         self._raised_at: float | None = None
+        self._has_network = False
 
     @property
     def level(self) -> int:
@@ -121,6 +123,7 @@ class Governor:
         if sample.at - self._changed_at < SETTLE:
             return self.effort
         self._window.append(sample)
+        self._has_network |= sample.learned_background
         while len(self._window) > FEWEST and self._window[0].at < sample.at - WINDOW:
             self._window.popleft()
         self._decide(sample)
@@ -151,7 +154,7 @@ class Governor:
         cost = self._cost()
         memory = self._memories.setdefault(self._level, _Memory(cost, sample.at))
         memory.cost, memory.at = cost, sample.at
-        above = self._memories.get(self._level - 1)
+        above = self._memories.get(self._above())
         if above is not None and above.cost_below is None:
             above.cost_below = cost
         if self._raised_at is not None and sample.at - self._raised_at > TRIAL * memory.patience:
@@ -181,18 +184,29 @@ class Governor:
 
     def _saves(self, level: int, sample: Sample) -> bool:
         most = self._ladder[level].faces
-        return most is None or most < sample.restored
+        return not self._is_idle(level) and (most is None or most < sample.restored)
+
+    def _is_idle(self, level: int) -> bool:
+        """Whether a step saves only the background's network, and there is none."""
+        if level == 0 or self._has_network:
+            return False
+        step, above = self._ladder[level], self._ladder[level - 1]
+        return step == replace(above, name=step.name, light_background=True)
+
+    def _above(self) -> int:
+        """The next step up that costs more, -1 where this is the first."""
+        return next((level for level in range(self._level - 1, -1, -1) if not self._is_idle(level)), -1)
 
     def _consider_going_up(self, sample: Sample) -> None:
         if self._level == 0 or sample.at - self._changed_at < CALM:
             return
         if self._expected_above(sample) <= ROOM * sample.budget:
-            self._move(self._level - 1, sample.at)
+            self._move(self._above(), sample.at)
             self._raised_at = sample.at
 
     def _expected_above(self, sample: Sample) -> float:
         """What a frame would cost one step up."""
-        cost, above = self._cost(), self._level - 1
+        cost, above = self._cost(), self._above()
         if self._ladder[above].faces != self.effort.faces and not sample.spared:
             return cost
         memory = self._memories.get(above)

@@ -102,7 +102,7 @@ def test_other_scales_are_refused(scale: int) -> None:
 
 
 def test_an_unknown_method_is_refused_with_the_choices() -> None:
-    with pytest.raises(ExpertError, match="one of bicubic, lanczos, not 'nearest'"):
+    with pytest.raises(ExpertError, match="one of bicubic, lanczos, compact, not 'nearest'"):
         BackgroundSettings(method="nearest")
     with pytest.raises(ExpertError, match="one of bicubic, lanczos, not 'nearest'"):
         KernelUpscaler("nearest", 2)

@@ -24,7 +24,7 @@ FAILED: Mapping[str, Any] = {
     "message": "camera.example wants another password: correct it.",
 }
 WAITING: Mapping[str, Any] = {"state": "waiting", "cause": "none", "message": "Publish to /whip/guest to begin."}
-SAVING: Mapping[str, Any] = {"effort": {"name": "light_blending", "level": 1, "of": 6}}
+SAVING: Mapping[str, Any] = {"effort": {"name": "light_blending", "level": 2, "of": 7}}
 
 
 class TwoColors(DemoStream):

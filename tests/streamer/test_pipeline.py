@@ -301,3 +301,27 @@ def test_less_is_spent_on_a_frame_that_asks_for_it() -> None:
     pipeline.process(picture(), Effort("less", faces=3, detect_every=9, light_blending=True))
     assert (full.calls, light.calls > 0) == (0, True)
     assert routes.asked == [(None, None), (3, 9)]
+
+
+class White:
+    """A network in name: it enlarges to white."""
+
+    info = ExpertInfo("white", 0, 2, "none", "none needed", "cpu", "numpy", "uint8")
+
+    def upscale(self, image: Image) -> Image:
+        return np.full((2 * image.shape[0], 2 * image.shape[1]), 255, np.uint8)
+
+
+def test_the_backgrounds_network_gives_way_to_the_kernel_where_less_is_to_be_spent() -> None:
+    blender = make_blender(BlendSettings("feather"))
+    learned = make_upscaler(BackgroundSettings(method="compact"), 2, White())
+    plain = make_upscaler(BackgroundSettings(), 2)
+    pipeline = Pipeline(FixedRoutes([]), {}, learned, blender, scale=2)
+    full = pipeline.process(picture())
+    less = pipeline.process(picture(), Effort("less", light_background=True))
+    assert (full.frame.y == 255).all()
+    np.testing.assert_array_equal(less.frame.y, plain.upscale(picture().y))
+    np.testing.assert_array_equal(less.frame.u, full.frame.u)
+    assert (full.report.learned_background, less.report.learned_background) == (True, False)
+    kernel = Pipeline(FixedRoutes([]), {}, plain, blender, scale=2).process(picture())
+    assert not kernel.report.learned_background

@@ -24,6 +24,7 @@ export const CAUSES = {
 
 export const EFFORTS = {
   full: "everything asked for",
+  light_background: "saving work: the background enlarged more simply",
   light_blending: "saving work: lighter blending",
   seldom_detecting: "saving work: looking for faces less often",
   four_faces: "saving work: at most four faces restored",
