@@ -259,7 +259,7 @@ class DemoStream:
             "viewers": len(self.viewings), "max_viewers": 8, "fps_in": float(self.rate), "fps_out": float(self.rate),
             "latency_ms": {"p50": 41.0, "p95": 63.0}, "stages_ms": {"decode": 4.0, "detect": 6.0, "encode": 5.0},
             "faces": {"transformer": 1, "skip": 1}, "drops": {"superseded": 2},
-            "effort": {"name": "full", "level": 0, "of": 6}, "bitrate_kbps": self.bit_rate / 1000, "reconnects": 0,
+            "effort": {"name": "full", "level": 0, "of": 7}, "bitrate_kbps": self.bit_rate / 1000, "reconnects": 0,
             "mended": {},
         }  # fmt: skip
 

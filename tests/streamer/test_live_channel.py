@@ -90,7 +90,7 @@ def test_a_viewer_sees_every_frame_in_order_soon_after_its_capture() -> None:
         assert (live[-1].width, live[-1].height) == (256, 192)
         assert (status["width"], status["output_height"], status["scale"]) == (128, 192, 2)
         assert status["state"] == "live"
-        assert status["effort"]["of"] == 6
+        assert status["effort"]["of"] == 7
         assert status["fps_in"] == pytest.approx(25, abs=8)
         assert {"decode", "queue", "background", "encode"} <= set(status["stages_ms"])
         assert set(live[-1].coded.facts["stages_ms"]) >= {"decode", "queue", "background", "encode"}
