@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from experts.background import KernelUpscaler
-from experts.contract import ExpertInfo, Image
+from experts.contract import ExpertInfo, Image, Upscaler
 from experts.networks.background import BackgroundNetwork
 from experts.training.export import export
 from experts.training.settings import TrainingSettings
@@ -32,7 +32,7 @@ class Noisy:
 
 
 def test_noise_shows_in_every_figure(store: Store) -> None:
-    methods = {"bicubic": KernelUpscaler("bicubic", 2), "noisy": Noisy()}
+    methods: dict[str, Upscaler] = {"bicubic": KernelUpscaler("bicubic", 2), "noisy": Noisy()}
     rows = bench_background.measure([store.find("sample-carphone")], methods, frames=4)
     assert [(row.crf, row.method) for row in rows] == [(crf, name) for crf in bench_background.CRFS for name in methods]
     for plain, noisy in zip(rows[::2], rows[1::2], strict=True):
