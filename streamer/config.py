@@ -12,6 +12,7 @@ from blending.blender import BlendingError, BlendSettings
 from experts.background import BackgroundSettings
 from experts.catalog import ExpertSettings
 from experts.contract import ExpertError
+from experts.steadiness import SteadinessSettings
 from routing.router import RoutingSettings
 from streamer.entries import StreamEntry
 from streamer.errors import UsageError
@@ -40,6 +41,7 @@ class Settings:
     source: SourceSettings = field(default_factory=SourceSettings)
     routing: RoutingSettings = field(default_factory=RoutingSettings)
     experts: ExpertSettings = field(default_factory=ExpertSettings)
+    steadiness: SteadinessSettings = field(default_factory=SteadinessSettings)
     background: BackgroundSettings = field(default_factory=BackgroundSettings)
     blending: BlendSettings = field(default_factory=BlendSettings)
     output: EncodeSettings = field(default_factory=EncodeSettings)

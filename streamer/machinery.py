@@ -132,6 +132,7 @@ def make_pipeline(
         make_upscaler(settings.background, scale, models.background),
         make_blender(settings.blending),
         scale=scale,
+        steadiness=settings.steadiness,
         keep_baseline=keep_baseline,
         overlay=overlay,
     )

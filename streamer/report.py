@@ -23,7 +23,7 @@ from streamer.quantiles import DurationSketch
 
 SCHEMA_VERSION = 1
 # What a frame's time should go to; the rest is our own overhead.
-WORK_STAGES = frozenset({"decode", "detect", "track", "expert", "background", "blend", "encode"})
+WORK_STAGES = frozenset({"decode", "detect", "track", "expert", "steady", "background", "blend", "encode"})
 
 
 @dataclass(slots=True)

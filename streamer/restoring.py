@@ -13,8 +13,10 @@ import numpy.typing as npt
 from blending import align
 from blending.patch import Patch
 from experts.contract import Expert, ExpertError
+from experts.steadiness import SteadinessSettings
 from routing.types import Lane, Route
 from streamer.frame import Frame, Plane
+from streamer.steadying import Steadying
 from streamer.stopwatch import Stopwatch
 
 logger = logging.getLogger(__name__)
@@ -23,6 +25,8 @@ Affine = npt.NDArray[np.float64]
 
 # Bicubic needs two pixels around a crop's footprint; more costs little and keeps the region's origin even.
 FOOTPRINT_MARGIN_PX = 4
+
+UNSTEADIED = SteadinessSettings(strength=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,59 +56,87 @@ class _Batch:
     placed: Sequence[tuple[Route, Affine]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A batch with its faces cut out, and what to wait with for the result."""
+
+    batch: _Batch
+    crops: Plane
+    outcome: Callable[[], Plane]
+
+
 class FaceRestorer:
     """Sends the faces on each lane through its expert. Faces on lanes without one stay as the background has them.
 
-    `scale`: output pixels for one of the source. A face that an expert fails on is left alone and counted.
+    `scale`: output pixels for one of the source. A face that an expert fails on is left alone and counted. It remembers
+    the last results of a stream's faces, to steady the next: every stream needs its own.
     """
 
-    def __init__(self, lanes: Mapping[Lane, LaneWork], *, scale: int) -> None:
+    def __init__(
+        self, lanes: Mapping[Lane, LaneWork], *, scale: int, steadiness: SteadinessSettings = UNSTEADIED
+    ) -> None:
         self._lanes = lanes
         self._scale = scale
+        self._steadying = Steadying(steadiness)
         self._told: set[Lane] = set()
 
-    def restore(self, frame: Frame, routes: Sequence[Route], watch: Stopwatch) -> Restored:
-        """Where faces are on several lanes, all are begun before the first is waited for: the time of a lane is then
+    def restore(
+        self, frame: Frame, routes: Sequence[Route], watch: Stopwatch, *, light_steadying: bool = False
+    ) -> Restored:
+        """`light_steadying`: crops are still held, but no result is mixed with its last.
+
+        Where faces are on several lanes, all are begun before the first is waited for: the time of a lane is then
         what was waited for it."""
         restored = Restored()
+        self._steadying.begin(frame)
         batches = [batch for lane in self._lanes if (batch := self._batch(lane, routes, restored))]
-        begun = [(batch, self._begin(frame, batch, len(batches) > 1, watch)) for batch in batches]
-        for batch, outcome in begun:
-            self._finish(frame, batch, outcome, restored)
-            watch.lap(f"expert.{batch.lane.value}")
+        begun = [self._begin(frame, batch, len(batches) > 1, watch) for batch in batches]
+        for each in begun:
+            images = self._finish(frame, each, restored)
+            watch.lap(f"expert.{each.batch.lane.value}")
+            if images is not None:
+                restored.patches += self._patches(each, images, light_steadying)
+                watch.lap("steady")
         return restored
 
     def _batch(self, lane: Lane, routes: Sequence[Route], restored: Restored) -> _Batch | None:
         work = self._lanes[lane]
         mine = [route for route in routes if route.lane is lane and route.presence * work.strength > 0.0]
-        placed = _placed(mine, work.expert.info.input_size)
+        size = work.expert.info.input_size
+        placed = [(route, self._steadying.place(route, to_crop, size)) for route, to_crop in _placed(mine, size)]
         restored.degraded += ["landmarks coincide"] * (len(mine) - len(placed))
         return _Batch(lane, work, placed) if placed else None
 
-    def _begin(self, frame: Frame, batch: _Batch, beside: bool, watch: Stopwatch) -> Callable[[], Plane]:
+    def _begin(self, frame: Frame, batch: _Batch, beside: bool, watch: Stopwatch) -> _Begun:
         """Beside another lane's or, alone, when the outcome is asked for: then with all cores."""
         expert = batch.work.expert
         crops = _crops(frame, [to_crop for _, to_crop in batch.placed], expert.info.input_size)
         watch.lap("align")
         if not beside:
-            return partial(expert.restore, crops)
+            return _Begun(batch, crops, partial(expert.restore, crops))
         try:
-            return expert.begin(crops)
+            return _Begun(batch, crops, expert.begin(crops))
         except ExpertError as error:
-            return partial(_fail, error)
+            return _Begun(batch, crops, partial(_fail, error))
 
-    def _finish(self, frame: Frame, batch: _Batch, outcome: Callable[[], Plane], restored: Restored) -> None:
+    def _finish(self, frame: Frame, begun: _Begun, restored: Restored) -> Plane | None:
+        """The restored faces; None, and counted, where the expert fails."""
+        batch = begun.batch
         try:
-            images = outcome()
+            images = begun.outcome()
         except ExpertError as error:
             self._tell(batch.lane, frame, error)
             restored.degraded += [f"expert {batch.lane.value} failed"] * len(batch.placed)
-            return
+            return None
         restored.batches[batch.lane.value] = len(batch.placed)
-        restored.patches += [
-            self._patch(image, route, to_crop, batch.work)
-            for image, (route, to_crop) in zip(images, batch.placed, strict=True)
-        ]
+        return images
+
+    def _patches(self, begun: _Begun, images: Plane, light_steadying: bool) -> list[Patch]:
+        patches = []
+        for crop, image, (route, to_crop) in zip(begun.crops, images, begun.batch.placed, strict=True):
+            steadied = self._steadying.steady(route, crop, image, light=light_steadying)
+            patches.append(self._patch(steadied, route, to_crop, begun.batch.work))
+        return patches
 
     def _patch(self, image: Plane, route: Route, to_crop: Affine, work: LaneWork) -> Patch:
         to_source = align.compose(align.invert(to_crop), align.scaling(1.0 / work.expert.info.scale))
