@@ -8,15 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from experts import frequency, resize, transformer
+from experts import fidelity, frequency, resize, transformer
 from experts.contract import Expert, ExpertError
+from experts.fidelity import Pair
 from weights.session import RuntimeSettings
 from weights.store import Store
 
-Builder = Callable[[Store, RuntimeSettings], Expert]
+Builder = Callable[[Store, RuntimeSettings, float], Expert]
 
 
-def _resize(_store: Store, _runtime: RuntimeSettings) -> Expert:
+def _resize(_store: Store, _runtime: RuntimeSettings, _fidelity: float) -> Expert:
     return resize.ResizeExpert()
 
 
@@ -29,10 +30,10 @@ EXPERTS: Mapping[str, Builder] = MappingProxyType(
 )
 
 # What of the manifest an expert asks the store for; one that learned nothing is not here.
-WEIGHTS: Mapping[str, str] = MappingProxyType(
+WEIGHTS: Mapping[str, Pair[str]] = MappingProxyType(
     {
-        transformer.ID: transformer.WEIGHTS_ID,
-        frequency.ID: frequency.WEIGHTS_ID,
+        transformer.ID: transformer.WEIGHTS,
+        frequency.ID: frequency.WEIGHTS,
     }
 )
 
@@ -41,15 +42,19 @@ WEIGHTS: Mapping[str, str] = MappingProxyType(
 class ExpertSettings:
     """Which expert, by its id in `EXPERTS`, stands on each lane that restores; and how much of its work is laid on.
 
-    A strength of 0 leaves the background, 1 lays the restored face on whole.
+    `fidelity`: how the networks restore, from 0, crisp, to 1, faithful; see `experts.fidelity`. A strength of 0 leaves
+    the background, 1 lays the restored face on whole.
     """
 
+    fidelity: float = fidelity.DEFAULT
     transformer: str = transformer.ID
     transformer_strength: float = 1.0
     frequency: str = frequency.ID
     frequency_strength: float = 1.0
 
     def __post_init__(self) -> None:
+        if not 0.0 <= self.fidelity <= 1.0:
+            raise ExpertError(f"fidelity lies between 0 (crisp) and 1 (faithful), not {self.fidelity}")
         for lane in ("transformer", "frequency"):
             _builder(getattr(self, lane))
             strength = getattr(self, f"{lane}_strength")
@@ -58,17 +63,18 @@ class ExpertSettings:
 
 
 def weights_of(settings: ExpertSettings) -> tuple[str, ...]:
-    """The ids of the weights that the chosen experts need, each once."""
+    """The ids of the weights that the chosen experts need at that fidelity, each once."""
     chosen = dict.fromkeys((settings.transformer, settings.frequency))
-    return tuple(WEIGHTS[id] for id in chosen if id in WEIGHTS)
+    pairs = (WEIGHTS[id] for id in chosen if id in WEIGHTS)
+    return tuple(id for pair in pairs for id in pair.needed(settings.fidelity))
 
 
-def make_expert(id: str, store: Store, runtime: RuntimeSettings) -> Expert:
-    """The expert of that id, loaded and ready.
+def make_expert(id: str, store: Store, runtime: RuntimeSettings, *, fidelity: float) -> Expert:
+    """The expert of that id, loaded and ready; `fidelity` as in `ExpertSettings`.
 
     Raises ExpertError for an unknown id, and WeightsError where its weights are missing or do not fit.
     """
-    return _builder(id)(store, runtime)
+    return _builder(id)(store, runtime, fidelity)
 
 
 def _builder(id: str) -> Builder:

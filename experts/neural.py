@@ -5,26 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
 from experts.contract import ExpertError, ExpertInfo, Image, check_crops
+from experts.failures import reason
+from experts.fidelity import Pair, mixed, told
 from experts.networks import Network
 from experts.networks.restorer import Restorer
-from weights.session import Outcome, RuntimeSettings, open_item_session
+from weights.session import Outcome, RuntimeSettings, Weights, open_item_session
 from weights.store import Store
 
 
 class NeuralExpert:
-    """Restores faces with a network of `experts.networks` and its `weights`, a file that `experts.training` wrote.
+    """Restores faces with a network of `experts.networks` and its `weights`, of files that `experts.training` wrote.
 
     `label` and `licence` are what its description says of the weights. Raises WeightsError where the weights do not
     fit, or what `runtime` asks for is not there.
     """
 
     def __init__(
-        self, id: str, network: Network, *, weights: Path, label: str, licence: str, runtime: RuntimeSettings
+        self, id: str, network: Network, *, weights: Weights, label: str, licence: str, runtime: RuntimeSettings
     ) -> None:
         side = network.input_size
         self._session = open_item_session(
@@ -80,17 +81,23 @@ class NeuralExpert:
         try:
             yield
         except (RuntimeError, MemoryError) as error:
-            raise ExpertError(f"{self._info.id} failed: {_reason(error)}") from error
+            raise ExpertError(f"{self._info.id} failed: {reason(error)}") from error
 
 
-def _reason(error: Exception) -> str:
-    """The first line that says something; OpenVINO begins with those of its own source."""
-    lines = (line.strip() for line in str(error).splitlines())
-    return next((line for line in lines if line and not line.startswith("Exception from ")), type(error).__name__)
+def from_store(
+    id: str, network: Network, pair: Pair[str], *, fidelity: float, store: Store, runtime: RuntimeSettings
+) -> NeuralExpert:
+    """The expert with the weights of that fidelity, of the two that the manifest has under the ids of `pair`.
 
-
-def from_store(id: str, network: Network, weights_id: str, *, store: Store, runtime: RuntimeSettings) -> NeuralExpert:
-    """The expert with the weights that the manifest has under `weights_id`; WeightsError where they are missing."""
-    entry = store.entry(weights_id)
-    path = store.find(weights_id)
-    return NeuralExpert(id, network, weights=path, label=entry.digest, licence=entry.licence, runtime=runtime)
+    Raises WeightsError where one that it needs is missing.
+    """
+    ids = pair.needed(fidelity)
+    entries = [store.entry(each) for each in ids]
+    return NeuralExpert(
+        id,
+        network,
+        weights=mixed([store.find(each) for each in ids], fidelity),
+        label=told([entry.digest for entry in entries], fidelity),
+        licence=", ".join(dict.fromkeys(entry.licence for entry in entries)),
+        runtime=runtime,
+    )

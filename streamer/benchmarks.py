@@ -30,7 +30,7 @@ from experts.training.tables import plain
 from routing.types import Lane
 from streamer.album import look_through
 from streamer.bench_clips import FRAMES, ClipBench, routed
-from streamer.bench_methods import NAMES, methods_of, models_with
+from streamer.bench_methods import NAMES, Candidate, faithful_expert, methods_of, models_with
 from streamer.config import Settings
 from streamer.errors import SourceError, UsageError
 from streamer.machinery import Models, Say, make_pipeline, make_store
@@ -40,13 +40,15 @@ from streamer.pipeline import Pipeline
 T = TypeVar("T")
 
 SEED = 77
+FILES = ("general", "identity", "transformer", "transformer_crisp", "frequency", "frequency_crisp", "ranges")
 
 
 @dataclass(frozen=True, slots=True)
 class BenchJob:
     """`sources`: folders of photographs and clips. `methods`: of `NAMES`, empty for all. `limit`: photographs at most.
     `heavy_faces`: of each group that heavy methods see. `general`, `identity`: files of networks. `transformer`,
-    `frequency`: weights in the place of those that the settings name. `ranges`: a training's TOML whose ranges' middle
+    `frequency`: weights in the place of those that the settings name, at every fidelity; where there is a
+    `transformer_crisp` or `frequency_crisp`, too, the two are mixed. `ranges`: a training's TOML whose ranges' middle
     is used in the place of the default ranges'."""
 
     sources: Sequence[Path]
@@ -57,7 +59,9 @@ class BenchJob:
     general: Path | None = None
     identity: Path | None = None
     transformer: Path | None = None
+    transformer_crisp: Path | None = None
     frequency: Path | None = None
+    frequency_crisp: Path | None = None
     ranges: Path | None = None
     seed: int = SEED
 
@@ -67,12 +71,24 @@ class BenchJob:
         for name, number in (("--limit", self.limit), ("--heavy", self.heavy_faces)):
             if number is not None and number < 1:
                 raise UsageError(f"{name} {number}: give 1 or more")
-        for name in ("general", "identity", "transformer", "frequency", "ranges"):
+        for name in FILES:
             file = getattr(self, name)
             if file is not None and not file.is_file():
-                raise UsageError(f"--{name} {file} is no file")
+                raise UsageError(f"--{name.replace('_', '-')} {file} is no file")
+        for name in ("transformer", "frequency"):
+            if getattr(self, f"{name}_crisp") is not None and getattr(self, name) is None:
+                raise UsageError(f"--{name}-crisp goes with the faithful file that it was made from: add --{name}")
         if missing := next((path for path in self.sources if not path.exists()), None):
             raise SourceError(f"{missing} is not there: give folders of photographs, and clips")
+
+    @property
+    def candidates(self) -> dict[Lane, Candidate]:
+        """The files of weights, by the lane that they are for."""
+        files = {
+            Lane.TRANSFORMER: (self.transformer, self.transformer_crisp),
+            Lane.FREQUENCY: (self.frequency, self.frequency_crisp),
+        }
+        return {lane: Candidate(file, crisp) for lane, (file, crisp) in files.items() if file is not None}
 
     def wants(self, name: str) -> bool:
         return not self.methods or name in self.methods
@@ -99,15 +115,18 @@ class _Bench:
         self._ranges = middle(DegradationSettings() if job.ranges is None else load(job.ranges).degradation)
         self._store = make_store(settings, say)
         self._methods, self._absent = methods_of(
-            filter(job.wants, NAMES), general=job.general, models=lambda: self._models, store=self._store
+            filter(job.wants, NAMES),
+            general=job.general,
+            models=lambda: self._models,
+            faithful=lambda lane: faithful_expert(lane, job.candidates, settings, self._store),
+            store=self._store,
         )
         self._instruments = Instruments(self._try("identity", self._identity), self._try("LPIPS", Lpips))
 
     @cached_property
     def _models(self) -> Models:
         """Loaded when something asks for them: much can be compared without."""
-        files = {Lane.TRANSFORMER: self._job.transformer, Lane.FREQUENCY: self._job.frequency}
-        return models_with(files, self._settings, self._store)
+        return models_with(self._job.candidates, self._settings, self._store)
 
     def run(self, progress: Console | None) -> tuple[Report, Sheet]:
         sheet = Sheet([method.name for method in self._methods])

@@ -175,7 +175,9 @@ def _bench(arguments: argparse.Namespace) -> int:
         general=arguments.general,
         identity=arguments.identity,
         transformer=arguments.transformer,
+        transformer_crisp=arguments.transformer_crisp,
         frequency=arguments.frequency,
+        frequency_crisp=arguments.frequency_crisp,
         ranges=arguments.ranges,
         seed=arguments.seed,
     )

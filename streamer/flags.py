@@ -16,6 +16,7 @@ SETTINGS = {
     "scale": "scale",
     "blend": "blending.method",
     "background": "background.method",
+    "fidelity": "experts.fidelity",
     "codec": "output.codec",
     "quality": "output.quality",
     "preset": "output.preset",
@@ -180,7 +181,13 @@ def _add_bench(commands: Any) -> None:
     command.add_argument("--general", type=Path, metavar="PARAM", help="Real-ESRGAN general-x4v3 in ncnn's form")
     command.add_argument("--identity", type=Path, metavar="ONNX", help="a face network (MobileFaceNet)")
     for name in ("transformer", "frequency"):
-        command.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"other weights for the {name} expert")
+        command.add_argument(
+            f"--{name}", type=Path, metavar="FILE", help=f"other weights for the {name} expert, at every fidelity"
+        )
+        command.add_argument(
+            f"--{name}-crisp", type=Path, metavar="FILE", help="and crisp ones, to be mixed with those by --fidelity"
+        )
+    _add_fidelity(command)
     command.add_argument(
         "--ranges", type=Path, metavar="TOML", help="spoil faces by the middle of this training's ranges"
     )
@@ -213,6 +220,12 @@ def _add_picture(command: argparse.ArgumentParser, scale: str) -> None:
     command.add_argument("--scale", type=int, choices=SCALES, help=scale)
     command.add_argument("--blend", choices=("multiband", "poisson", "feather"), help="how faces are laid on")
     command.add_argument("--background", choices=("bicubic", "lanczos", "compact"), help="how the rest is enlarged")
+    _add_fidelity(command)
+
+
+def _add_fidelity(command: argparse.ArgumentParser) -> None:
+    text = "how faces are restored: from 0, crisp, with more detail, to 1, faithful, as near to the truth as can be"
+    command.add_argument("--fidelity", type=float, metavar="F", help=text)
 
 
 def _add_encoder(command: argparse.ArgumentParser) -> None:

@@ -53,9 +53,9 @@ def load_models(settings: Settings, store: Store, *, between: Callable[[], None]
     chosen = settings.experts
     detector = load_detector(settings, store)
     between()
-    transformer = make_expert(chosen.transformer, store, settings.runtime)
+    transformer = make_expert(chosen.transformer, store, settings.runtime, fidelity=chosen.fidelity)
     between()
-    frequency = make_expert(chosen.frequency, store, settings.runtime)
+    frequency = make_expert(chosen.frequency, store, settings.runtime, fidelity=chosen.fidelity)
     lanes = {
         Lane.TRANSFORMER: LaneWork(transformer, chosen.transformer_strength),
         Lane.FREQUENCY: LaneWork(frequency, chosen.frequency_strength),

@@ -52,7 +52,7 @@ def plain(tmp_path: Path) -> Path:
 
 def test_a_meeting_comes_out_whole(meeting: Path, tmp_path: Path, store: Store) -> None:
     output, told = tmp_path / "out.mp4", tmp_path / "report.json"
-    assert main(["process", str(meeting), str(output), "--report", str(told), *SMALL]) == 0
+    assert main(["process", str(meeting), str(output), "--report", str(told), "--fidelity", "0.25", *SMALL]) == 0
     assert times_of(output) == times_of(meeting)
     sound = next(i for i, kind in enumerate(_kinds(meeting)) if kind == "audio")
     assert packets_of(output, sound) == packets_of(meeting, sound)
@@ -67,7 +67,8 @@ def test_a_meeting_comes_out_whole(meeting: Path, tmp_path: Path, store: Store) 
     assert report["video_quality_percent"] == 400.0
     assert set(report["stages_ms"]) >= {"decode", "detect", "track", "gate", "background", "blend", "encode"}
     for lane, info in report["experts"].items():
-        assert info["weights"] == store.entry(f"facelane-{lane}").digest
+        faithful, crisp = (store.entry(f"facelane-{lane}{end}").digest for end in ("", "-crisp"))
+        assert info["weights"] == f"{faithful} + {crisp}, fidelity 0.25"
         assert (info["device"], info["licence"]) == ("cpu", "MIT")
     with av.open(output) as film:
         assert (film.streams.video[0].width, film.streams.video[0].height) == (1280, 960)
@@ -144,6 +145,12 @@ BAD_INPUT: dict[str, tuple[int, str, Case]] = {
     "output exists": (7, "--overwrite", lambda tmp, plain: [str(plain), _file(tmp, "o.mp4", b"precious")]),
     "output is the input": (6, "input", lambda _, plain: [str(plain), str(plain), "--overwrite"]),
     "scale 3": (2, "scale", lambda tmp, plain: [str(plain), str(tmp / "o.mp4"), "--scale", "3"]),
+    "fidelity 1.5": (
+        2,
+        "fidelity lies between 0 (crisp) and 1 (faithful), not 1.5 (by --fidelity)",
+        lambda tmp, plain: [str(plain), str(tmp / "o.mp4"), "--fidelity", "1.5"],
+    ),
+    "fidelity in words": (2, "--fidelity", lambda tmp, plain: [str(plain), str(tmp / "o.mp4"), "--fidelity", "half"]),
     "unknown codec": (2, "'h264', 'hevc'", lambda tmp, plain: [str(plain), str(tmp / "o.mp4"), "--codec", "x"]),
     "codec and container": (2, "webm", lambda tmp, plain: [str(plain), str(tmp / "o.webm")]),
     "unknown setting": (

@@ -7,16 +7,14 @@ measurement for the small networks of this project. Plain torch runs everywhere,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import safetensors
 import torch
-from safetensors.torch import load_file
 
 from weights.errors import WeightsError
+from weights.loading import Interpolation, Weights, load_weights
 from weights.openvino_items import OpenVinoItemSession
 from weights.openvino_session import OpenVinoSession
 from weights.runtime import Array, Device, ItemSession, Outcome, Precision, Runtime, RuntimeSettings, Session, Taken
@@ -25,6 +23,7 @@ from weights.torch_session import TorchSession
 __all__ = [
     "Array",
     "Device",
+    "Interpolation",
     "ItemSession",
     "Outcome",
     "Precision",
@@ -32,6 +31,7 @@ __all__ = [
     "RuntimeSettings",
     "Session",
     "Taken",
+    "Weights",
     "WeightsError",
     "choose_runtime",
     "load_weights",
@@ -43,13 +43,14 @@ __all__ = [
 def open_session(
     module: torch.nn.Module,
     *,
-    weights: Path | None,
+    weights: Weights | None,
     input_shape: tuple[int | None, ...],
     settings: RuntimeSettings,
     dtype: npt.DTypeLike = np.uint8,
     batches: Sequence[int] = (1, 2, 4),
 ) -> Session:
-    """A session that runs `module` with the parameters of a safetensors file (None: those that it has).
+    """A session that runs `module` with the parameters of a safetensors file, or from between those of two (None: those
+    that it has).
 
     `input_shape`: None where an extent may change from call to call, as the batch in (None, 128, 128, 3). Where only
     the batch may, OpenVINO compiles one fixed network for each size of `batches`, on first use, and a call is cut into
@@ -57,7 +58,7 @@ def open_session(
     detector's many small crops want sizes like (4, 16, 64). Where other extents may change too, one network of open
     shape serves all.
 
-    Raises WeightsError if the file's keys or shapes are not exactly the module's, or if what `settings` name is not
+    Raises WeightsError if a file's keys or shapes are not exactly the module's, or if what `settings` name is not
     there.
     """
     _make_ready(module, weights)
@@ -69,7 +70,7 @@ def open_session(
 def open_item_session(
     module: torch.nn.Module,
     *,
-    weights: Path | None,
+    weights: Weights | None,
     input_shape: tuple[int | None, ...],
     settings: RuntimeSettings,
     dtype: npt.DTypeLike = np.uint8,
@@ -85,33 +86,10 @@ def open_item_session(
     return OpenVinoItemSession(module, input_shape=input_shape, settings=settings, dtype=dtype)
 
 
-def _make_ready(module: torch.nn.Module, weights: Path | None) -> None:
+def _make_ready(module: torch.nn.Module, weights: Weights | None) -> None:
     if weights is not None:
         load_weights(module, weights)
     module.eval().requires_grad_(False)
-
-
-def load_weights(module: torch.nn.Module, path: Path) -> None:
-    """Sets every parameter and buffer of `module` from a safetensors file; all or nothing, or WeightsError."""
-    try:
-        found = load_file(path)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise WeightsError(f"{path} is not a readable safetensors file ({error}); fetch or train it anew") from error
-    wanted = module.state_dict()
-    for key in wanted.keys() | found.keys():
-        _check_key(key, wanted.get(key), found.get(key), path=path)
-    module.load_state_dict(found, strict=True)
-
-
-def _check_key(key: str, wanted: torch.Tensor | None, found: torch.Tensor | None, *, path: Path) -> None:
-    advice = "use the file that belongs to this version"
-    if found is None:
-        raise WeightsError(f"{path} lacks {key!r}, which the network has; {advice}")
-    if wanted is None:
-        raise WeightsError(f"{path} holds {key!r}, which the network lacks; {advice}")
-    if wanted.shape != found.shape:
-        shapes = f"{tuple(found.shape)}, the network's is {tuple(wanted.shape)}"
-        raise WeightsError(f"{path}: {key!r} has the shape {shapes}; {advice}")
 
 
 def choose_runtime(settings: RuntimeSettings) -> Literal["openvino", "torch"]:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from experts import fidelity
 from experts.catalog import EXPERTS, ExpertSettings, make_expert
 from experts.contract import Expert, ExpertError
 from experts.resize import ResizeExpert
@@ -16,7 +17,7 @@ from weights.store import Store
 @pytest.fixture(scope="module")
 def experts() -> dict[str, Expert]:
     """All of them, with the shipped weights."""
-    return {id: make_expert(id, Store(), RuntimeSettings(threads=1)) for id in EXPERTS}
+    return {id: make_expert(id, Store(), RuntimeSettings(threads=1), fidelity=fidelity.DEFAULT) for id in EXPERTS}
 
 
 @pytest.mark.parametrize("id", EXPERTS)
@@ -57,13 +58,14 @@ def test_shipped_weights_sharpen_a_soft_edge(experts: dict[str, Expert], id: str
 
 def test_shipped_experts_name_their_weights(experts: dict[str, Expert]) -> None:
     info = experts["frequency"].info
-    assert info.weights == Store().entry("facelane-frequency").digest
+    faithful, crisp = (Store().entry(id).digest for id in ("facelane-frequency", "facelane-frequency-crisp"))
+    assert info.weights == f"{faithful} + {crisp}, fidelity {fidelity.DEFAULT:g}"
     assert info.licence == "MIT"
 
 
 def test_unknown_expert_is_answered_with_the_nearest() -> None:
     with pytest.raises(ExpertError, match="did you mean 'transformer'"):
-        make_expert("transfomer", Store(), RuntimeSettings())
+        make_expert("transfomer", Store(), RuntimeSettings(), fidelity=1.0)
 
 
 def test_settings_refuse_unknown_experts_and_wrong_strengths() -> None:

@@ -61,6 +61,16 @@ def test_pictures_are_measured_and_what_is_absent_is_named(
     assert "--general" in (out / "quality.md").read_text()
 
 
+def test_default_and_faithful_stand_side_by_side(tmp_path: Path, faces: Path, store: Store) -> None:
+    words = ["--methods", "expert-F,expert-F faithful", "--limit", "1", "--fidelity", "0", "-q"]
+    assert main(["bench", "quality", str(faces), "--out", str(tmp_path), *words]) == 0
+    told = json.loads((tmp_path / "quality.json").read_text())
+    crisp, faithful = told["rows"][:2]
+    assert [crisp["method"], faithful["method"]] == ["expert-F", "expert-F faithful"]
+    assert crisp["own"]["psnr"] != faithful["own"]["psnr"]
+    assert told["settings"]["lanes"]["frequency"]["weights"] == store.entry("facelane-frequency-crisp").digest
+
+
 def test_a_clip_is_shrunk_coded_and_sent_through_the_pipeline(tmp_path: Path, store: Store) -> None:
     film, out = tmp_path / "portrait.mp4", tmp_path / "out"
     write_film(film, store)

@@ -94,12 +94,19 @@ class ToldStore(Store):
         return super().find(name)
 
 
-@pytest.mark.parametrize("chosen", [ExpertSettings(), ExpertSettings(transformer="frequency", frequency="resize")])
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        ExpertSettings(),
+        ExpertSettings(fidelity=0.0),
+        ExpertSettings(transformer="frequency", frequency="resize", fidelity=1.0),
+    ],
+)
 def test_the_weights_that_are_needed_are_those_that_a_job_asks_for(chosen: ExpertSettings) -> None:
     store, runtime = ToldStore(), RuntimeSettings(device="cpu", runtime="torch")
     MtcnnDetector(store, DetectorSettings(), runtime)
     for id in {chosen.transformer, chosen.frequency}:
-        make_expert(id, store, runtime)
+        make_expert(id, store, runtime, fidelity=chosen.fidelity)
     assert sorted(store.asked) == sorted(needed_weights(chosen))
 
 
