@@ -1,11 +1,13 @@
-"""Clips as samples to measure on: made small, sent through the whole pipeline, and cut about each face."""
+"""Clips as samples to measure on: made small and coded as a file, sent through the whole pipeline as `process` sends
+it, and cut about each face."""
 
 from __future__ import annotations
 
 import statistics
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -13,19 +15,18 @@ from pathlib import Path
 import numpy as np
 
 from experts.contract import Image
-from experts.quality.clips import shrink, spoil
-from experts.quality.sample import SCALE, Group, Points, Routed, Sample, band_of
-from experts.quality.stills import SHARPNESS, with_sharpness
-from experts.training.settings import DegradationSettings
+from experts.quality.clips import BLUR, CRF, recipe, shoot, shrink
+from experts.quality.groups import skin
+from experts.quality.sample import SCALE, Group, Points, Routed, Sample, Subject, band_of
 from routing.detector import Detector
-from routing.types import Route
+from routing.types import Detection, Route
+from streamer import bench_film
 from streamer.color import ColorSpec, from_rgb
 from streamer.errors import SourceError
 from streamer.frame import Frame
 from streamer.media.reader import FileReader
 from streamer.pipeline import Pipeline, Processed
 
-RATE = 25
 LEAD = 10
 """Frames before those that are measured: in them faces are found, and a restoration fades in."""
 FRAMES = 16
@@ -53,7 +54,6 @@ class Processing:
 class ClipBench:
     """Makes samples of clips; `note` is told what can't be made and why. Raises as `FileReader` and `Pipeline` do."""
 
-    settings: DegradationSettings
     seed: int
     detector: Detector
     pipeline: MakePipeline
@@ -63,10 +63,14 @@ class ClipBench:
         truth = read(path, LEAD + FRAMES)
         if len(truth) < LEAD + 2:
             raise SourceError(f"{path} has {len(truth)} frames: give a clip of {LEAD + 2} or more")
-        width = self._widest(truth)
-        if width is None:
+        widest = self._widest(truth)
+        if not widest:
             self.note(f"{path.name}: no face is seen in its first frames")
             return
+        width = statistics.median(face.box.width for _, face in widest)
+        frame, face = widest[0]
+        # Of one clip, one person: who else is in it is not told apart.
+        subject = Subject(path.stem, skin(frame, face.landmarks.astype(np.float64)))
         for target in WIDTHS:
             if SCALE * target > width:
                 self.note(
@@ -74,17 +78,20 @@ class ClipBench:
                 )
                 continue
             true = np.stack([shrink(frame, SCALE * target / width) for frame in truth])
-            for sharpness in SHARPNESS:
-                yield from self._sized(path.stem, true, sharpness)
+            for sharpness in BLUR:
+                yield from (replace(sample, subject=subject) for sample in self._sized(path.stem, true, sharpness))
 
-    def _widest(self, truth: Sequence[Image]) -> float | None:
-        """Of the face that is widest in most of a few frames."""
-        found = [self.detector.detect(frame) for frame in truth[LEAD :: max(1, FRAMES // 3)]]
-        widths = [max(face.box.width for face in faces) for faces in found if faces]
-        return statistics.median(widths) if widths else None
+    def _widest(self, truth: Sequence[Image]) -> list[tuple[Image, Detection]]:
+        """The widest face of each of a few frames, with the frame, where there is one."""
+        seen = [(frame, self.detector.detect(frame)) for frame in truth[LEAD :: max(1, FRAMES // 3)]]
+        return [(frame, max(faces, key=lambda face: face.box.width)) for frame, faces in seen if faces]
 
     def _sized(self, name: str, true: Image, sharpness: str) -> Iterator[Sample]:
-        processed = process(spoil(true, with_sharpness(self.settings, sharpness), seed=self.seed), self.pipeline())
+        with tempfile.TemporaryDirectory() as folder:
+            small = Path(folder) / "small.mp4"
+            bench_film.write(small, shoot(true, recipe(sharpness), seed=self.seed), crf=CRF)
+            with FileReader(small) as reader:
+                processed = process(reader, self.pipeline())
         faces = tracks(processed.routes[LEAD:])
         if not faces:
             self.note(f"{name}, {true.shape[2] // SCALE} px wide, {sharpness}: no face is followed through it")
@@ -102,16 +109,14 @@ def read(path: Path, count: int) -> list[Image]:
         return [frame.rgb() for frame in islice(reader, count)]
 
 
-def process(low: Image, pipeline: Pipeline) -> Processing:
-    """Every frame of (T, H, W, 3) through the pipeline, as those of a stream."""
-    color = ColorSpec()
-    done = []
-    for number, picture in enumerate(low):
-        planes = from_rgb(picture, color)
-        frame = Frame(*planes, color, number, Fraction(1, RATE), number, time.monotonic())
+def process(frames: Iterable[Frame], pipeline: Pipeline) -> Processing:
+    """Every frame through the pipeline, as those of a stream."""
+    low, done = [], []
+    for frame in frames:
+        low.append(frame.rgb())
         done.append(pipeline.process(frame))
     return Processing(
-        low=low,
+        low=np.stack(low),
         pictures=np.stack([each.frame.rgb() for each in done]),
         routes=[each.report.routes for each in done],
         seconds=[_seconds(each) for each in done],
@@ -120,9 +125,16 @@ def process(low: Image, pipeline: Pipeline) -> Processing:
 
 def routed(low: Image, pipeline: Pipeline) -> Routed:
     """The same of a clip of one face, as a still's sample wants it. A face that was not found is on the lane "none"."""
-    done = process(low, pipeline)
+    done = process(_framed(low), pipeline)
     lanes = tuple(_lane(routes) for routes in done.routes)
     return Routed(done.pictures, lanes, tuple(done.seconds))
+
+
+def _framed(pictures: Image) -> Iterator[Frame]:
+    color = ColorSpec()
+    for number, picture in enumerate(pictures):
+        planes = from_rgb(picture, color)
+        yield Frame(*planes, color, number, Fraction(1, bench_film.RATE), number, time.monotonic())
 
 
 def tracks(frames: Sequence[Sequence[Route]]) -> dict[int, list[Route]]:

@@ -13,6 +13,7 @@ from experts.networks import NETWORKS
 from experts.neural import NeuralExpert
 from experts.quality.methods import ROUTED, Absent, ExpertMethod, Method, NetworkMethod, RoutedMethod, kernels
 from experts.quality.ncnn_network import NcnnNetwork
+from experts.quality.row import CLASSES
 from routing.types import Lane
 from streamer.config import Settings
 from streamer.errors import UsageError
@@ -26,7 +27,13 @@ EXPERTS = {"expert-T": Lane.TRANSFORMER, "expert-F": Lane.FREQUENCY}
 """At the fidelity that the settings say, as the pipeline has them."""
 FAITHFUL_EXPERTS = {f"{name} faithful": lane for name, lane in EXPERTS.items()}
 """At fidelity 1, whatever the settings say."""
-NAMES = ("bicubic", "lanczos", *PEERS, GENERAL, *EXPERTS, *FAITHFUL_EXPERTS, ROUTED)
+MEANT_FOR = {
+    name: CLASSES[0] if lane is Lane.TRANSFORMER else CLASSES[1]
+    for expert, lane in EXPERTS.items()
+    for name in (expert, f"{expert} faithful")
+}
+"""The widths of faces, in source pixels, that each expert is for."""
+NAMES = ("bicubic", "lanczos", *PEERS, GENERAL, *MEANT_FOR, ROUTED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,25 +7,36 @@ from itertools import groupby
 
 from rich.console import Console
 
-from experts.quality.report import Report
+from experts.quality.report import HEADS, Report
+from experts.quality.tables import Table
 
 
 def print_report(report: Report, console: Console) -> None:
     """Tables, however wide: a terminal that is narrower shows them folded, but nothing is left out."""
-    for source in dict.fromkeys(row.group.source for row in report.rows):
+    for source in report.sources:
         console.print(f"\n[bold]{source.capitalize()}[/bold]")
-        for line in _lines(report.table(source)):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        _print(report.details(source), 2, console)
+        console.print(HEADS["gains"])
+        _print(report.gains(source), 1, console)
+        people = report.people(source)
+        if people is not None:
+            console.print(HEADS["people"])
+            _print(people, 2, console)
     for absent in report.absent:
         console.print(f"absent: {absent.name}: {absent.reason}", markup=False, highlight=False, soft_wrap=True)
     for note in report.notes:
         console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _lines(table: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Padded columns, an empty line before each group of rows."""
+def _print(table: Table, kept: int, console: Console) -> None:
+    for line in _lines(table, kept):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _lines(table: Sequence[Sequence[str]], kept: int) -> Iterator[str]:
+    """Padded columns, an empty line where one of the first `kept` columns changes."""
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
-    for _, lines in groupby(table, key=lambda line: tuple(line[:2])):
+    for _, lines in groupby(table, key=lambda line: tuple(line[:kept])):
         for line in lines:
             yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         yield ""

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-import cv2
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from experts.contract import ExpertError, Image
-from experts.quality import plots, stills
+from experts.quality import stills
+from experts.quality.groups import subjects
 from experts.quality.identity import MobileFaceNet
 from experts.quality.lpips import Lpips
 from experts.quality.measure import HEAVY_FACES, HEAVY_FRAMES, Instruments, measure
 from experts.quality.methods import ROUTED, kernels
-from experts.quality.report import Report, rows_of
-from experts.quality.sample import SCALE, Routed, Sample
+from experts.quality.report import Report
+from experts.quality.sample import SCALE, Routed, Sample, Subject
 from experts.quality.sheet import Sheet
 from experts.training.degradation import middle
-from experts.training.files import write_whole
 from experts.training.photos import Photo
 from experts.training.settings import DegradationSettings, load
 from experts.training.tables import plain
 from routing.types import Lane
 from streamer.album import look_through
 from streamer.bench_clips import FRAMES, ClipBench, routed
-from streamer.bench_methods import NAMES, Candidate, faithful_expert, methods_of, models_with
+from streamer.bench_files import write
+from streamer.bench_methods import MEANT_FOR, NAMES, Candidate, faithful_expert, methods_of, models_with
 from streamer.config import Settings
 from streamer.errors import SourceError, UsageError
 from streamer.machinery import Models, Say, make_pipeline, make_store
@@ -95,14 +94,14 @@ class BenchJob:
 
 
 def bench_quality(job: BenchJob, settings: Settings, *, progress: Console | None, say: Say) -> Report:
-    """Measures, and writes quality.json, quality.md, sheet.png and a plot for each kind of source into `job.out`.
+    """Measures, and writes what `bench_files.write` says into `job.out`.
 
     Raises errors of any room's root; a method that can't run is named in the report.
     """
     with writing(job.out):
         job.out.mkdir(parents=True, exist_ok=True)
     report, sheet = _Bench(job, replace(settings, scale=2), say).run(progress)
-    _write(job.out, report, sheet, say)
+    write(job.out, report, sheet, say)
     return report
 
 
@@ -112,6 +111,7 @@ class _Bench:
     def __init__(self, job: BenchJob, settings: Settings, say: Say) -> None:
         self._job, self._settings, self._say = job, settings, say
         self._notes: list[str] = []
+        self._subjects: dict[Path, Subject] = {}
         self._ranges = middle(DegradationSettings() if job.ranges is None else load(job.ranges).degradation)
         self._store = make_store(settings, say)
         self._methods, self._absent = methods_of(
@@ -145,7 +145,10 @@ class _Bench:
             )
         if not measurements:
             raise SourceError(f"there is no face to measure on: {'; '.join(self._notes) or 'give wider faces'}")
-        return Report(rows_of(measurements), self._absent, self._notes, self._told()), sheet
+        report = Report.of(
+            measurements, grouped=MEANT_FOR, absent=self._absent, notes=self._notes, settings=self._told()
+        )
+        return report, sheet
 
     def _identity(self) -> MobileFaceNet:
         if self._job.identity is None:
@@ -171,6 +174,7 @@ class _Bench:
                 )
             self._notes += [f"{folder.name}: {line}" for line in album.lines()[1:]]
             found += album.photos
+            self._subjects |= subjects(folder, album.photos)
         chosen = stills.shuffled(found, self._job.seed)[: self._job.limit]
         if len(chosen) < len(found):
             self._notes.append(f"{len(chosen)} of {len(found)} photographs, as --limit says")
@@ -178,9 +182,9 @@ class _Bench:
 
     def _samples(self, photos: Sequence[Photo], clips: Sequence[Path], bar: Progress) -> Iterator[Sample]:
         route = self._route if any(method.name == ROUTED for method in self._methods) else None
-        made = stills.stills(photos, self._ranges, seed=self._job.seed, route=route)
+        made = stills.stills(photos, self._ranges, seed=self._job.seed, route=route, subjects=self._subjects)
         yield from _counted(bar, "pictures", stills.count(photos), made)
-        bench = ClipBench(self._ranges, self._job.seed, self._models.detector, self._pipeline, self._notes.append)
+        bench = ClipBench(self._job.seed, self._models.detector, self._pipeline, self._notes.append)
         for path in clips:
             yield from _counted(bar, path.name, None, bench.samples(path))
 
@@ -222,26 +226,3 @@ def _counted(bar: Progress, what: str, total: int | None, samples: Iterable[Samp
     for sample in samples:
         yield sample
         bar.advance(task)
-
-
-def _write(out: Path, report: Report, sheet: Sheet, say: Say) -> None:
-    files = {
-        "quality.json": (json.dumps(report.to_dict(), indent=2) + "\n").encode(),
-        "quality.md": report.to_markdown().encode(),
-        "sheet.png": _png(sheet.picture()),
-    }
-    for source in dict.fromkeys(row.group.source for row in report.rows):
-        try:
-            files[f"{source}.png"] = plots.draw(report.rows, source)
-        except ExpertError as error:
-            say(f"no plot of {source}: {error}")
-    for name, content in files.items():
-        with writing(out / name):
-            write_whole(out / name, content)
-
-
-def _png(picture: Image) -> bytes:
-    written, content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    if not written:
-        raise ExpertError("the contact sheet could not be written as PNG")
-    return content.tobytes()

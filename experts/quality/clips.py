@@ -1,6 +1,12 @@
-"""A clip of people made small: shrunk, spoiled as one camera would and coded whole."""
+"""A clip of people made small: shrunk, and spoiled as one camera would, before it is coded.
+
+One recipe for everybody, so that figures of clips compare, whatever ranges a training has: slightly blurred and noised,
+and H.264 at CRF 30; and the same again through a softer lens.
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,12 +16,24 @@ from experts.contract import Image
 from experts.quality.sample import SCALE
 from experts.training import lens
 from experts.training.camera import Camera
-from experts.training.codec import through
-from experts.training.degrade import draw_codec
-from experts.training.settings import DegradationSettings
+from experts.training.degradation import DegradationSettings, spotless
 
+BLUR = {"soft": 1.0, "sharp": 0.5}
+"""Sigma of the lens's blur, in pixels of the small clip, by the sharpness of the group."""
+NOISE = 2.0
+"""Deviation of the sensor's noise at middle grey, in levels of 255."""
+CRF = 30.0
 _MULTIPLE = 2 * SCALE
 """Sides of the truth are multiples of it, so that those of the small clip are even, as 4:2:0 video wants."""
+
+
+def recipe(sharpness: str) -> DegradationSettings:
+    """What is done to a clip of that group before it is coded."""
+    blur = BLUR[sharpness]
+    calm = spotless(DegradationSettings())
+    return replace(
+        calm, blur=(blur, blur), blur_aspect=(1.0, 1.0), blur_share=1.0, noise=(NOISE, NOISE), noise_share=1.0
+    )
 
 
 def shrink(frame: Image, scale: float) -> Image:
@@ -24,13 +42,11 @@ def shrink(frame: Image, scale: float) -> Image:
     return np.asarray(cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def spoil(truth: Image, settings: DegradationSettings, *, seed: int) -> Image:
-    """(T, H, W, 3) to (T, H / 2, W / 2, 3): by one lens, one camera and one codec, drawn by `seed`."""
+def shoot(truth: Image, settings: DegradationSettings, *, seed: int) -> list[Image]:
+    """(T, H, W, 3) to T frames (H / 2, W / 2, 3): by one lens and one camera, drawn by `seed`; not yet coded."""
     random = np.random.default_rng(seed)
     camera = Camera.draw(settings, 1.0, random)
-    frames = [camera.shoot(_halve(frame, settings, seed), random) for frame in truth]
-    codec = draw_codec(settings, random)
-    return np.stack(frames if codec is None else through(codec, frames))
+    return [camera.shoot(_halve(frame, settings, seed), random) for frame in truth]
 
 
 def _halve(frame: Image, settings: DegradationSettings, seed: int) -> Image:

@@ -12,10 +12,10 @@ import numpy as np
 from experts.contract import Image
 from experts.quality import metrics
 from experts.quality.haarpsi import haarpsi
-from experts.quality.identity import MobileFaceNet
+from experts.quality.identity import MobileFaceNet, Vector
 from experts.quality.lpips import Distance
 from experts.quality.methods import BICUBIC, Enlarged, Method
-from experts.quality.sample import Group, Sample, enlarged
+from experts.quality.sample import NOBODY, Group, Sample, Subject, enlarged
 
 HEAVY_FACES = 4
 """Faces of each group that a heavy method is given."""
@@ -57,6 +57,7 @@ class Measurement(NamedTuple):
     lanes: tuple[str, ...]
     own: Figures
     bicubic: Figures
+    subject: Subject = NOBODY
 
 
 Shown = Callable[[Sample, dict[str, Enlarged]], None]
@@ -91,7 +92,9 @@ def measure(
             result = plain if method.name == BICUBIC else method.enlarge(sample, frames)
             results[method.name] = result
             figures = scale.figures(result), scale.figures(plain, frames=frames)
-            found.append(Measurement(method.name, sample.group, sample.name, result.lanes, *figures))
+            found.append(
+                Measurement(method.name, sample.group, sample.name, result.lanes, *figures, subject=sample.subject)
+            )
         measured(sample, results)
     return found
 
@@ -104,6 +107,7 @@ class _Scale:
         self._areas = [sample.area(frame) for frame in range(sample.frames)]
         self._lumas = [metrics.luma(high[area]) for high, area in zip(sample.high, self._areas, strict=True)]
         self._known: dict[tuple[int, int], Figures] = {}
+        self._true_faces: list[Vector] = []
 
     def figures(self, result: Enlarged, frames: int | None = None) -> Figures:
         """Means over the first `frames`, or all that there are; the time is their median."""
@@ -137,11 +141,10 @@ class _Scale:
         if network is None:
             return None
         points = enlarged(self._sample.true_landmarks)
-        alike = [
-            float(network.embed(picture, points[frame]) @ network.embed(self._sample.high[frame], points[frame]))
-            for frame, picture in enumerate(pictures)
-        ]
-        return statistics.fmean(alike)
+        if not self._true_faces:
+            self._true_faces = [network.embed(*true) for true in zip(self._sample.high, points, strict=True)]
+        faces = [network.embed(*restored) for restored in zip(pictures, points, strict=False)]
+        return statistics.fmean(float(face @ true) for face, true in zip(faces, self._true_faces, strict=False))
 
     def _flicker(self, pictures: Image) -> float | None:
         """Each pair of frames at the later one's face."""
@@ -150,7 +153,10 @@ class _Scale:
         steps = []
         for frame in range(1, len(pictures)):
             area = self._areas[frame]
-            two = [np.stack([metrics.luma(picture[area]) for picture in clip[frame - 1 : frame + 1]])
-                   for clip in (pictures, self._sample.high)]  # fmt: skip
-            steps.append(metrics.flicker(*two))
+            restored, true = (
+                np.stack([metrics.luma(picture[area]) for picture in clip[frame - 1 : frame + 1]])
+                for clip in (pictures, self._sample.high)
+            )
+            # What comes out of the pipeline was rounded to video's levels, which alone trembles by .06: so is all else.
+            steps.append(metrics.flicker(metrics.in_video(restored), true))
         return statistics.fmean(steps)

@@ -24,6 +24,11 @@ def luma(picture: Image) -> Luma:
     return np.asarray(picture.astype(np.float64) @ np.array([0.299, 0.587, 0.114]))
 
 
+def in_video(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Luma of 0 to 255 as 8-bit video of limited range holds it: 220 levels."""
+    return np.asarray(np.rint(values * (219.0 / 255.0)) * (255.0 / 219.0))
+
+
 def face_luma(crop: Image) -> Luma:
     """The same of the part of an aligned crop that the face fills."""
     side = crop.shape[0]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
-import statistics
 from collections.abc import Sequence
+from typing import Any
 
 from experts.contract import ExpertError
-from experts.quality.report import Row
+from experts.quality.row import Row
+from experts.quality.tables import ABSOLUTE
 
 PANELS = {
     "psnr": "PSNR over bicubic, dB",
@@ -17,11 +18,11 @@ PANELS = {
     "high_frequencies": "high frequencies over the truth's",
     "flicker": "flicker over bicubic (less is better)",
 }
-_ABSOLUTE = "high_frequencies"
+_MARKERS = "osD^vP*X<>"
 
 
 def draw(rows: Sequence[Row], source: str) -> bytes:
-    """A PNG: a panel for each figure, a point for each method, its mean over the groups.
+    """A PNG: for each class of widths a block of panels, one for each figure; in them a point for each method.
 
     Differences are to bicubic on the same faces, so that methods that saw few compare. Raises ExpertError without
     matplotlib.
@@ -31,34 +32,43 @@ def draw(rows: Sequence[Row], source: str) -> bytes:
     except ImportError as error:
         raise ExpertError("plots need the package matplotlib: install Facelane as '.[bench]'") from error
     mine = [row for row in rows if row.group.source == source]
+    widths = sorted({row.group.width for row in mine}, key=lambda width: int(width.split("-")[0]))
     names = list(dict.fromkeys(row.method for row in mine))
     panels = [name for name in PANELS if any(getattr(row.own, name) is not None for row in mine)]
     columns = min(3, len(panels))
     lines = -(-len(panels) // columns)
-    figure = Figure(figsize=(5.2 * columns, 3.9 * lines + 0.9), layout="constrained")
-    figure.suptitle(f"{source.capitalize()}: quality against time, means over all widths")
-    for place, name in enumerate(panels):
-        axes = figure.add_subplot(lines, columns, place + 1)
-        axes.set_xscale("log")
-        axes.set_xlabel("ms a face")
-        axes.set_title(PANELS[name], fontsize=10)
-        axes.grid(True, alpha=0.3)
-        axes.axhline(1.0 if name == _ABSOLUTE else 0.0, color="grey", linewidth=0.8)
-        for number, method in enumerate(names):
-            point = _point([row for row in mine if row.method == method], name)
-            if point is not None:
-                marker = "osD^vP*X"[number % 8]
-                axes.plot(*point, marker, color=f"C{number}", markersize=8, label=method if place == 0 else None)
-    figure.legend(loc="outside lower center", ncols=min(4, len(names)), fontsize=9)
+    figure = Figure(figsize=(5.2 * columns, 3.4 * lines * len(widths) + 1.0), layout="constrained")
+    figure.suptitle(f"{source.capitalize()}: quality against time")
+    blocks = figure.subfigures(len(widths), 1, squeeze=False)[:, 0]
+    for width, block in zip(widths, blocks, strict=True):
+        block.suptitle(f"faces of {width} px", fontsize=11, fontweight="bold")
+        there = [row for row in mine if row.group.width == width]
+        for place, name in enumerate(panels):
+            _panel(block.add_subplot(lines, columns, place + 1), there, name, names)
+    handles = {line.get_label(): line for block in blocks for line in block.axes[0].lines[1:]}
+    figure.legend(
+        [handles[name] for name in names if name in handles],
+        [name for name in names if name in handles],
+        loc="outside lower center",
+        ncols=min(5, len(names)),
+        fontsize=9,
+    )
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=110)
     return content.getvalue()
 
 
-def _point(rows: Sequence[Row], name: str) -> tuple[float, float] | None:
-    values = []
+def _panel(axes: Any, rows: Sequence[Row], name: str, methods: Sequence[str]) -> None:
+    axes.axhline(1.0 if name in ABSOLUTE else 0.0, color="grey", linewidth=0.8)
     for row in rows:
         own, bicubic = getattr(row.own, name), getattr(row.bicubic, name)
         if own is not None:
-            values.append(own if name == _ABSOLUTE else own - bicubic)
-    return (statistics.fmean(row.own.ms for row in rows), statistics.fmean(values)) if values else None
+            number = methods.index(row.method)
+            value = own if name in ABSOLUTE else own - bicubic
+            axes.plot(row.own.ms, value, _MARKERS[number % len(_MARKERS)], color=f"C{number % 10}", label=row.method)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.set_xlabel("ms a face", fontsize=9)
+    axes.set_title(PANELS[name], fontsize=10)
+    axes.margins(0.12)
+    axes.grid(True, alpha=0.3)

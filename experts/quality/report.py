@@ -2,50 +2,61 @@
 
 from __future__ import annotations
 
-import statistics
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from experts.quality.measure import FIGURES, Figures, Measurement
+from experts.quality import tables
+from experts.quality.clips import BLUR, CRF, NOISE
+from experts.quality.fairness import FEWEST, GroupRow, group_rows
+from experts.quality.measure import Measurement
 from experts.quality.methods import Absent
-from experts.quality.sample import Group
-
-COLUMNS = {
-    "psnr": "PSNR dB",
-    "ssim": "SSIM",
-    "haarpsi": "HaarPSI",
-    "lpips": "LPIPS",
-    "identity": "identity",
-    "high_frequencies": "high freq.",
-    "flicker": "flicker",
-    "ms": "ms a face",
-}
-_DIGITS = {"psnr": 2, "flicker": 2, "ms": 1, "high_frequencies": 2}
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One method on one group: means over its `faces` (`ms`: the median), and bicubic's on the same faces. `lanes`: how
-    often each lane was taken, for the method that takes them."""
-
-    group: Group
-    method: str
-    faces: int
-    own: Figures
-    bicubic: Figures
-    lanes: Mapping[str, int]
+from experts.quality.row import Row, by_class, rows_of
+from experts.quality.skin import CLASSES as TONES
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`settings`: how the samples were made; `notes`: what was left out, and why."""
+    """`rows`: by width and sharpness; `classes`: by the lanes' widths; `groups`: by groups of people, where there are
+    two or more. `settings`: how the samples were made; `notes`: what was left out, and why."""
 
     rows: Sequence[Row]
+    classes: Sequence[Row]
+    groups: Sequence[GroupRow]
     absent: Sequence[Absent]
     notes: Sequence[str]
     settings: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        measurements: Sequence[Measurement],
+        *,
+        grouped: Mapping[str, tuple[int, int]],
+        absent: Sequence[Absent],
+        notes: Sequence[str],
+        settings: Mapping[str, Any],
+    ) -> Report:
+        """`grouped`: the methods that are told of by groups of people, and the widths of faces that each is for."""
+        groups = group_rows(measurements, grouped)
+        return cls(rows_of(measurements), by_class(measurements), groups, absent, notes, settings)
+
+    @property
+    def sources(self) -> list[str]:
+        return list(dict.fromkeys(row.group.source for row in self.rows))
+
+    def details(self, source: str) -> tables.Table:
+        return tables.details([row for row in self.rows if row.group.source == source], self.absent)
+
+    def gains(self, source: str, methods: Sequence[str] | None = None) -> tables.Table:
+        """Of `methods` alone, or of all."""
+        rows = [row for row in self.classes if row.group.source == source]
+        return tables.gains([row for row in rows if methods is None or row.method in methods])
+
+    def people(self, source: str) -> tables.Table | None:
+        """None where nobody is told from others."""
+        rows = [row for row in self.groups if row.source == source]
+        return tables.groups(rows) if rows else None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -53,89 +64,56 @@ class Report:
             "notes": list(self.notes),
             "absent": [asdict(method) for method in self.absent],
             "rows": [asdict(row) for row in self.rows],
+            "classes": [asdict(row) for row in self.classes],
+            "groups": [asdict(row) | {"worse": row.worse} for row in self.groups],
         }
 
     def to_markdown(self) -> str:
-        """Tables, one for each source of samples, with what they mean."""
-        sources = dict.fromkeys(row.group.source for row in self.rows)
-        parts = ["# Quality of restored faces", _LEGEND, *(self._section(source) for source in sources)]
+        """All tables, with what they mean."""
+        parts = ["# Quality of restored faces", _LEGEND]
+        for source in self.sources:
+            parts += [f"## {source.capitalize()}", *self._section(source)]
+            parts += ["### By width and sharpness", tables.markdown(self.details(source))]
         if self.absent:
             parts += ["## Absent", "\n".join(f"- {method.name}: {method.reason}" for method in self.absent)]
         if self.notes:
             parts += ["## Notes", "\n".join(f"- {note}" for note in self.notes)]
         return "\n\n".join(parts) + "\n"
 
-    def _section(self, source: str) -> str:
-        return f"## {source.capitalize()}\n\n{_markdown(self.table(source))}"
+    def to_card(self, methods: Sequence[str]) -> str:
+        """What a model card tells of `methods`, to be pasted there: gains over bicubic, and those by groups."""
+        parts = []
+        for source in self.sources:
+            parts += [f"### {source.capitalize()}", *self._section(source, methods)]
+        return "\n\n".join(parts) + "\n"
 
-    def table(self, source: str) -> list[list[str]]:
-        """Cells as text, the head first. What no row measured has no column; absent methods have a row."""
-        rows = [row for row in self.rows if row.group.source == source]
-        shown = [name for name in FIGURES if any(getattr(row.own, name) is not None for row in rows)]
-        head = [
-            "width",
-            "sharpness",
-            "method",
-            "faces",
-            *(COLUMNS[name] for name in shown),
-            "over bicubic, dB",
-            "lanes",
-        ]
-        lines = [head]
-        for row in rows:
-            figures = [_told(name, getattr(row.own, name)) for name in shown]
-            gain = f"{row.own.psnr - row.bicubic.psnr:+.2f}"
-            lines.append(
-                [row.group.width, row.group.sharpness, row.method, str(row.faces), *figures, gain, _lanes(row)]
-            )
-        for method in self.absent:
-            lines.append(["all", "all", method.name, "absent", *["-"] * (len(shown) + 1), ""])
-        return lines
+    def _section(self, source: str, methods: Sequence[str] | None = None) -> list[str]:
+        parts = [HEADS["gains"], tables.markdown(self.gains(source, methods))]
+        people = self.people(source)
+        return parts if people is None else [*parts, HEADS["people"], tables.markdown(people)]
 
 
-_LEGEND = """Every method makes the spoiled picture twice as wide and high; measured is the face alone, against the \
-photograph or the clip as it was. PSNR, SSIM and HaarPSI on luma (BT.601); identity: cosine of a face network's \
-embeddings; high freq.: power between 1/4 and 3/4 of Nyquist's frequency over the truth's; flicker: mean difference of \
-the temporal differences, in levels of 255; ms a face: the method's own median, without cutting out and laying on. \
-Heavy methods see fewer faces; "over bicubic" compares on the same ones."""
+HEADS = {
+    "gains": "Over bicubic on the same faces (bicubic: its own figures; high freq. and ms: each method's own):",
+    "people": "Over bicubic by groups of people, with 95 % confidence intervals:",
+}
 
+_LEGEND = f"""Every method makes the spoiled picture twice as wide and high; measured is the face alone, against the \
+photograph or the clip as it was. Widths are those of the face's box in the small picture.
 
-def rows_of(measurements: Iterable[Measurement]) -> list[Row]:
-    """The measurements by group and method, in the order in which they first came."""
-    cells: dict[tuple[Group, str], list[Measurement]] = {}
-    for each in measurements:
-        cells.setdefault((each.group, each.method), []).append(each)
-    ordered = sorted(cells, key=lambda cell: list(dict.fromkeys(group for group, _ in cells)).index(cell[0]))
-    return [_row(group, method, cells[group, method]) for group, method in ordered]
-
-
-def _row(group: Group, method: str, cell: Sequence[Measurement]) -> Row:
-    own, bicubic = _mean([each.own for each in cell]), _mean([each.bicubic for each in cell])
-    lanes = Counter(lane for each in cell for lane in each.lanes)
-    return Row(group, method, len(cell), own, bicubic, dict(lanes))
-
-
-def _mean(figures: Sequence[Figures]) -> Figures:
-    means = {name: _mean_of([getattr(each, name) for each in figures]) for name in FIGURES}
-    return Figures(**(means | {"ms": statistics.median(each.ms for each in figures)}))  # type: ignore[arg-type]
-
-
-def _mean_of(values: Sequence[float | None]) -> float | None:
-    there = [value for value in values if value is not None]
-    return statistics.fmean(there) if there else None
-
-
-def _lanes(row: Row) -> str:
-    total = sum(row.lanes.values())
-    return ", ".join(f"{lane} {100 * n / total:.0f} %" for lane, n in sorted(row.lanes.items()))
-
-
-def _told(name: str, value: float | None) -> str:
-    return "-" if value is None else f"{value:.{_DIGITS.get(name, 3)}f}"
-
-
-def _markdown(table: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
-    lines = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |" for line in table]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([lines[0], rule, *lines[1:]])
+- PSNR, SSIM, HaarPSI (1 is best): on luma (BT.601).
+- identity: cosine of a face network's embeddings of the restored and the true face.
+- high freq.: power of the Hann-windowed luma spectrum between 1/4 and 3/4 of Nyquist's frequency, over the truth's; \
+1 is best, and noise counts, too.
+- flicker: mean absolute difference between the temporal differences and the truth's, in levels of 255; less is better.
+- ms a face: the median of what the method itself takes, without cutting out and laying on.
+- Heavy methods see fewer faces; gains compare with bicubic on the same ones.
+- Pictures: every photograph in every width, by the middle of the training's ranges as an inter frame of a clip; \
+"sharp" is without the lens's blur.
+- Clips: slightly blurred (sigma {BLUR["sharp"]} px; "soft": {BLUR["soft"]} px) and noised ({NOISE:g} of 255), H.264 \
+at CRF {CRF:g}, decoded and sent through the pipeline of `facelane process`.
+- Groups: each expert on the widths of its own lane; a person's value is the mean over their faces, intervals are \
+drawn over people (percentile bootstrap; none under {FEWEST} people). "worse by": the figures by which a group gains \
+less than all others together, chance aside (the whole interval is below 0); one in forty is so by chance. Skin tone \
+is the individual typology angle of both cheeks in the true picture ({TONES[0][0]} over {TONES[0][1]:g}, \
+{TONES[1][0]} over {TONES[1][1]:g} degrees, {TONES[2][0]} below): it follows the light of the picture, too."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,19 @@ class Group:
         return f"{self.band[0]}-{self.band[1]}"
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom a sample shows. `person`: the same in all samples of theirs. `groups`: theirs of each kind, like "skin
+    tone": "medium"."""
+
+    person: str
+    groups: Mapping[str, str] = field(default_factory=dict)
+
+
+NOBODY = Subject("")
+"""Where nobody asks."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Routed:
     """What the whole pipeline made of a sample: `pictures` (K, 2H, 2W, 3), the lane taken in each frame, and the
@@ -59,6 +73,7 @@ class Sample:
     landmarks: Points
     true_landmarks: Points
     routed: Routed | None = None
+    subject: Subject = NOBODY
 
     @property
     def frames(self) -> int:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from blending.align import compose, crop, scaling
 from experts.contract import Image
-from experts.quality.sample import BANDS, SCALE, Group, Routed, Sample
+from experts.quality.sample import BANDS, NOBODY, SCALE, Group, Routed, Sample, Subject
 from experts.training.codec import through
 from experts.training.degrade import Tile, draw_codec, tile
 from experts.training.photos import Photo
@@ -27,16 +28,22 @@ Route = Callable[[Image], Routed]
 
 
 def stills(
-    photos: Sequence[Photo], settings: DegradationSettings, *, seed: int, route: Route | None
+    photos: Sequence[Photo],
+    settings: DegradationSettings,
+    *,
+    seed: int,
+    route: Route | None,
+    subjects: Mapping[Path, Subject] | None = None,
 ) -> Iterator[Sample]:
-    """Every photograph in every band that its own face is wide enough for, soft and sharp.
+    """Every photograph in every band that its own face is wide enough for, soft and sharp. `subjects`: whom they show.
 
     What a photograph becomes depends on `seed`, its name and the band alone.
     """
     for group in groups("pictures"):
         for photo in shuffled(photos, seed + group.band[0]):
             if photo.width >= SCALE * group.band[0]:
-                yield _still(photo, group, with_sharpness(settings, group.sharpness), seed, route)
+                sample = _still(photo, group, with_sharpness(settings, group.sharpness), seed, route)
+                yield replace(sample, subject=(subjects or {}).get(photo.path, NOBODY))
 
 
 def count(photos: Sequence[Photo]) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 from experts.contract import ExpertError, Image
 from experts.quality import plots, stills
-from experts.quality.clips import shrink, spoil
+from experts.quality.clips import recipe, shoot, shrink
 from experts.quality.measure import Instruments, Measurement, measure
 from experts.quality.methods import (
     Absent,
@@ -24,7 +24,8 @@ from experts.quality.methods import (
     kernels,
 )
 from experts.quality.ncnn_network import NcnnNetwork
-from experts.quality.report import Report, rows_of
+from experts.quality.report import Report
+from experts.quality.row import rows_of
 from experts.quality.sample import SCALE, Group, Routed, Sample, band_of, enlarged
 from experts.quality.sheet import CELL, FACES, Sheet
 from experts.resize import ResizeExpert
@@ -111,11 +112,22 @@ def test_a_clip_is_halved_in_its_place() -> None:
     frame = shrink(portrait(2), 0.73)
     assert frame.shape[0] % 4 == 0
     truth = np.stack([frame] * 3)
-    low = spoil(truth, CLEAN, seed=1)
-    assert low.shape == (3, frame.shape[0] // 2, frame.shape[1] // 2, 3)
+    low = shoot(truth, CLEAN, seed=1)
+    assert {small.shape for small in low} == {(frame.shape[0] // 2, frame.shape[1] // 2, 3)}
     assert cv2.PSNR(bicubic(low[1]), frame) > 26.0
-    assert np.array_equal(low, spoil(truth, CLEAN, seed=1))
-    assert cv2.PSNR(bicubic(spoil(truth, MIDDLE, seed=1)[1]), frame) < cv2.PSNR(bicubic(low[1]), frame) - 1.0
+    assert np.array_equal(low, shoot(truth, CLEAN, seed=1))
+
+
+def test_a_clip_is_slightly_blurred_and_noised_and_a_soft_one_more() -> None:
+    still = np.stack([shrink(portrait(2), 0.73)] * 3)
+    clean, sharp, soft = (shoot(still, settings, seed=1) for settings in (CLEAN, recipe("sharp"), recipe("soft")))
+    noise = np.subtract(sharp[1], sharp[2], dtype=np.float64).std(axis=2).mean()
+    assert np.array_equal(clean[1], clean[2])
+    assert 1.0 < noise < 4.0
+    detail = [cv2.Laplacian(cv2.GaussianBlur(np.mean(each, axis=0), (0, 0), 0.7), cv2.CV_64F).var()
+              for each in (clean, sharp, soft)]  # fmt: skip
+    assert detail[0] > detail[1] > 1.5 * detail[2]
+    assert cv2.PSNR(sharp[0], clean[0]) > 27.0
 
 
 def test_bands_hold_their_lower_bound() -> None:
@@ -225,18 +237,21 @@ def measured_drawn() -> tuple[list[Measurement], Sheet]:
 
 
 def test_report_names_what_is_absent_and_how_many_faces_each_row_saw() -> None:
-    report = Report(
-        rows_of(measured_drawn()[0]), [Absent("realesrgan-x4plus", "install it")], ["identity is not measured"], {}
-    )
+    absent = [Absent("realesrgan-x4plus", "install it")]
+    report = Report.of(measured_drawn()[0], grouped={}, absent=absent, notes=["identity is not measured"], settings={})
     text = report.to_markdown()
     assert "realesrgan-x4plus: install it" in text
     assert "identity is not measured" in text
-    head, *lines = report.table("pictures")
+    head, *lines = report.details("pictures")
     assert [line[head.index("method")] for line in lines] == ["bicubic", "lanczos", "as routed", "realesrgan-x4plus"]
     assert [line[head.index("faces")] for line in lines] == ["3", "3", "3", "absent"]
-    assert lines[2][head.index("lanes")] == "frequency 100 %"
+    assert lines[2][head.index("lanes taken")] == "frequency 100 %"
     assert "identity" not in head
-    assert lines[0][head.index("over bicubic, dB")] == "+0.00"
+    head, plain, lanczos, _ = report.gains("pictures")
+    assert plain[head.index("PSNR dB")] == lines[0][4]
+    assert lanczos[head.index("PSNR dB")][0] in "+-"
+    assert lanczos[head.index("high freq.")] == lines[1][7]
+    assert report.people("pictures") is None
     assert [row["method"] for row in report.to_dict()["rows"]] == ["bicubic", "lanczos", "as routed"]
 
 

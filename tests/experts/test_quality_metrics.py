@@ -107,6 +107,23 @@ def test_high_frequencies_are_a_share_of_the_truths() -> None:
     assert metrics.high_frequencies(within + beyond + below, within) == pytest.approx(1.0, abs=0.02)
 
 
+def test_high_frequencies_are_the_power_of_a_ring_of_the_spectrum() -> None:
+    """Waves of known power, along and across: those between 1/4 and 3/4 of Nyquist's frequency count, and no other."""
+    rows, columns = np.mgrid[:96, :120]
+
+    def wave(down: float, across: float, amplitude: float) -> npt.NDArray[np.float64]:
+        return np.asarray(amplitude * np.cos(np.pi * (down * rows + across * columns) + 0.3))
+
+    low, high, diagonal = wave(0.3, 0.0, 8.0), wave(0.0, 0.7, 6.0), wave(0.35, 0.35, 4.0)
+    truth = 120 + low + high + diagonal
+    # Power goes by the square of the amplitude: 64, 36 and 16.
+    assert metrics.high_frequencies(truth - 0.5 * low, truth) == pytest.approx((16 + 36 + 16) / 116, abs=0.01)
+    assert metrics.high_frequencies(truth - high, truth) == pytest.approx((64 + 16) / 116, abs=0.01)
+    assert metrics.high_frequencies(truth - diagonal, truth) == pytest.approx((64 + 36) / 116, abs=0.01)
+    outside = wave(0.2, 0.0, 9.0) + wave(0.0, 0.8, 9.0) + wave(0.6, 0.6, 9.0) + wave(0.1, 0.1, 30.0)
+    assert metrics.high_frequencies(truth + outside, truth) == pytest.approx(1.0, abs=0.01)
+
+
 def test_flicker_is_what_changes_but_should_not() -> None:
     still = np.stack([textured(4)] * 3)
     moving = still + np.arange(3)[:, None, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,9 +13,11 @@ import numpy as np
 import pytest
 
 from streamer.bench_clips import LEAD
+from streamer.bench_film import RATE, write
 from streamer.bench_methods import peer
 from streamer.cli import main
-from tests.helpers.portraits import album
+from streamer.media.reader import FileReader
+from tests.helpers.portraits import album, portrait
 from weights.store import Store
 
 FRAMES = 3
@@ -56,6 +59,8 @@ def test_pictures_are_measured_and_what_is_absent_is_named(
     assert max(map(abs, gains)) > 0.1
     for name in ("sheet.png", "pictures.png"):
         assert cv2.imread(str(out / name)) is not None
+    assert "| expert-T" in (out / "card.md").read_text()
+    assert {row["group"]["band"][0] for row in told["classes"]} == {50, 100}
     printed = capsys.readouterr().out
     assert "absent: realesr-general-x4v3" in printed
     assert "--general" in (out / "quality.md").read_text()
@@ -88,6 +93,38 @@ def test_a_clip_is_shrunk_coded_and_sent_through_the_pipeline(tmp_path: Path, st
         if method == "as routed":
             assert row["own"] != row["bicubic"]
             assert row["lanes"] == {"transformer": FRAMES}
+
+
+def test_people_are_told_apart_by_the_tables_set(
+    tmp_path: Path, faces: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "album"
+    shutil.copytree(faces, folder)
+    head, *rows = (folder / "faces.csv").read_text().splitlines()
+    (folder / "faces.csv").write_text("\n".join([f"{head},set", f"{rows[0]},north", f"{rows[1]},south", ""]))
+    out = tmp_path / "out"
+    assert main(["bench", "quality", str(folder), "--out", str(out), "--methods", "bicubic,expert-T"]) == 0
+    told = [row for row in json.loads((out / "quality.json").read_text())["groups"] if row["kind"] == "set"]
+    # Two bands of its lane, sharp and soft.
+    assert [(row["group"], row["method"], row["people"], row["faces"]) for row in told] == [
+        ("north", "expert-T", 1, 4),
+        ("south", "expert-T", 1, 4),
+    ]
+    assert "too few people" in capsys.readouterr().out
+
+
+def test_a_small_clip_is_a_file_at_the_stated_quality(tmp_path: Path) -> None:
+    frames = [np.asarray(np.roll(portrait(1)[:240, :320], shift, axis=1)) for shift in range(6)]
+    write(tmp_path / "small.mp4", frames, crf=30.0)
+    assert b"crf=30.0" in (tmp_path / "small.mp4").read_bytes()
+    with FileReader(tmp_path / "small.mp4") as reader:
+        read = list(reader)
+    assert [float(frame.pts * frame.time_base) for frame in read] == pytest.approx([n / RATE for n in range(6)])
+    assert {(frame.color.matrix, frame.color.full_range) for frame in read} == {("bt601", False)}
+    for frame, true in zip(read, frames, strict=True):
+        assert 28.0 < cv2.PSNR(frame.rgb(), true) < 45.0
+        # No shift of colour on the way.
+        assert np.abs(frame.rgb().mean(axis=(0, 1)) - true.mean(axis=(0, 1))).max() < 1.5
 
 
 def test_runtime_that_is_missing_is_named(
