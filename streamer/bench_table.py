@@ -14,14 +14,14 @@ from experts.quality.tables import Table
 def print_report(report: Report, console: Console) -> None:
     """Tables, however wide: a terminal that is narrower shows them folded, but nothing is left out."""
     for source in report.sources:
-        console.print(f"\n[bold]{source.capitalize()}[/bold]")
+        console.print(f"\n{source.capitalize()}", style="bold")
         _print(report.details(source), 2, console)
-        console.print(HEADS["gains"])
+        console.print(HEADS["gains"], soft_wrap=True)
         _print(report.gains(source), 1, console)
         people = report.people(source)
         if people is not None:
-            console.print(HEADS["people"])
-            _print(people, 2, console)
+            console.print(HEADS["people"], soft_wrap=True)
+            _print(people, 1, console)
     for absent in report.absent:
         console.print(f"absent: {absent.name}: {absent.reason}", markup=False, highlight=False, soft_wrap=True)
     for note in report.notes:

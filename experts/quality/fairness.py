@@ -67,7 +67,7 @@ class GroupRow:
 def group_rows(measurements: Sequence[Measurement], widths: Mapping[str, tuple[int, int]]) -> list[GroupRow]:
     """Every group of every kind of which there are two or more, for each method of `widths`, which says from and below
     which face width its lane is meant for."""
-    return [
+    rows = [
         row
         for source in dict.fromkeys(each.group.source for each in measurements)
         for method, (low, high) in widths.items()
@@ -83,6 +83,8 @@ def group_rows(measurements: Sequence[Measurement], widths: Mapping[str, tuple[i
             ],
         )
     ]
+    kinds = list(dict.fromkeys(row.kind for row in rows))
+    return sorted(rows, key=lambda row: (kinds.index(row.kind), row.group))
 
 
 def _of_method(source: str, method: str, mine: Sequence[Measurement]) -> Iterator[GroupRow]:

@@ -70,7 +70,7 @@ class Report:
 
     def to_markdown(self) -> str:
         """All tables, with what they mean."""
-        parts = ["# Quality of restored faces", _LEGEND]
+        parts = ["# Quality of restored faces", _LEGEND, *self._made()]
         for source in self.sources:
             parts += [f"## {source.capitalize()}", *self._section(source)]
             parts += ["### By width and sharpness", tables.markdown(self.details(source))]
@@ -82,10 +82,16 @@ class Report:
 
     def to_card(self, methods: Sequence[str]) -> str:
         """What a model card tells of `methods`, to be pasted there: gains over bicubic, and those by groups."""
-        parts = []
+        parts = self._made()
         for source in self.sources:
             parts += [f"### {source.capitalize()}", *self._section(source, methods)]
         return "\n\n".join(parts) + "\n"
+
+    def _made(self) -> list[str]:
+        """With which weights: figures without them are nobody's."""
+        lanes = self.settings.get("lanes", {})
+        told = [f"{lane}: {info['weights']} ({info['runtime']}, {info['precision']})" for lane, info in lanes.items()]
+        return [f"Measured with {'; '.join(told)}; seed {self.settings['seed']}."] if told else []
 
     def _section(self, source: str, methods: Sequence[str] | None = None) -> list[str]:
         parts = [HEADS["gains"], tables.markdown(self.gains(source, methods))]
@@ -107,7 +113,7 @@ photograph or the clip as it was. Widths are those of the face's box in the smal
 1 is best, and noise counts, too.
 - flicker: mean absolute difference between the temporal differences and the truth's, in levels of 255; less is better.
 - ms a face: the median of what the method itself takes, without cutting out and laying on.
-- Heavy methods see fewer faces; gains compare with bicubic on the same ones.
+- dB +, SSIM +, identity +: over bicubic on the same faces. Heavy methods see fewer ("1 of 3"): compare them by these.
 - Pictures: every photograph in every width, by the middle of the training's ranges as an inter frame of a clip; \
 "sharp" is without the lens's blur.
 - Clips: slightly blurred (sigma {BLUR["sharp"]} px; "soft": {BLUR["soft"]} px) and noised ({NOISE:g} of 255), H.264 \

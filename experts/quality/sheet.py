@@ -48,7 +48,7 @@ class Sheet:
         pictures |= {name: result.pictures[frame] for name, result in results.items()}
         label: tuple[str, ...] = (group.source, f"{sample.width:.0f} px", group.sharpness)
         if sample.routed is not None:
-            label = (*label, sample.routed.lanes[frame])
+            label = (*label, "routed:", sample.routed.lanes[frame])
         area = sample.area(frame)
         self._rows.append(_Shown(label, {name: _face(picture, area) for name, picture in pictures.items()}))
 
@@ -64,8 +64,10 @@ class Sheet:
             for number, words in enumerate(row.label):
                 _write(sheet, words, 6, top + 24 + 22 * number)
             for place, name in enumerate(columns):
-                if name in row.cells:
-                    left = _SIDE + CELL * place
+                left = _SIDE + CELL * place
+                if name not in row.cells:
+                    _write(sheet, "not measured", left + 70, top + CELL // 2)
+                else:
                     sheet[top + 1 : top + CELL - 1, left + 1 : left + CELL - 1] = row.cells[name]
         return sheet
 

@@ -21,19 +21,27 @@ COLUMNS = {
 }
 ABSOLUTE = ("high_frequencies", "ms")
 """What stands for itself, and is not told as a gain over bicubic."""
+_BESIDE = {"psnr": "dB +", "ssim": "SSIM +", "identity": "identity +"}
+"""Gains that stand beside a method's own figures; only they compare where a method saw fewer faces."""
 _DIGITS = {"psnr": 2, "flicker": 2, "ms": 1, "high_frequencies": 2}
 
 Table = list[list[str]]
 
 
 def details(rows: Sequence[Row], absent: Sequence[Absent]) -> Table:
-    """Every group and method. What no row measured has no column; absent methods have a row."""
+    """Every group and method: its own figures, then what it adds to bicubic on the same faces, then the lanes taken.
+    What no row measured has no column; absent methods have a row."""
     shown = _measured(rows)
-    table = [["width px", "sharpness", "method", "faces", *(COLUMNS[name] for name in shown), "lanes taken"]]
+    beside = [name for name in _BESIDE if name in shown]
+    columns = [*(COLUMNS[name] for name in shown), *(_BESIDE[name] for name in beside)]
+    table = [["width px", "sharpness", "method", "faces", *columns, "lanes taken"]]
+    most = {group: max(row.faces for row in rows if row.group == group) for group in {row.group for row in rows}}
     for row in rows:
+        faces = str(row.faces) if row.faces == most[row.group] else f"{row.faces} of {most[row.group]}"
         figures = [_told(name, getattr(row.own, name)) for name in shown]
-        table.append([row.group.width, row.group.sharpness, row.method, str(row.faces), *figures, _lanes(row)])
-    table += [["all", "all", method.name, "absent", *["-"] * len(shown), ""] for method in absent]
+        gained = [_added(row, name) for name in beside]
+        table.append([row.group.width, row.group.sharpness, row.method, faces, *figures, *gained, _lanes(row)])
+    table += [["all", "all", method.name, "absent", *["-"] * len(columns), ""] for method in absent]
     return table
 
 
@@ -70,10 +78,13 @@ def _measured(rows: Sequence[Row]) -> list[str]:
 
 
 def _gained(row: Row, name: str) -> str:
+    own = getattr(row.own, name)
+    return _told(name, own) if name in ABSOLUTE or row.is_bicubic else _added(row, name)
+
+
+def _added(row: Row, name: str) -> str:
     own, bicubic = getattr(row.own, name), getattr(row.bicubic, name)
-    if own is None or name in ABSOLUTE or row.is_bicubic:
-        return _told(name, own)
-    return _signed(name, own - bicubic)
+    return "-" if own is None else _signed(name, own - bicubic)
 
 
 def _interval(name: str, gain: Gain | None) -> str:
@@ -97,7 +108,10 @@ def _lanes(row: Row) -> str:
 
 
 def _told(name: str, value: float | None) -> str:
-    return "-" if value is None else f"{value:.{_DIGITS.get(name, 3)}f}"
+    if value is None:
+        return "-"
+    # Hundreds of milliseconds have no tenths worth reading.
+    return f"{value:.{0 if name == 'ms' and value >= 100 else _DIGITS.get(name, 3)}f}"
 
 
 def _signed(name: str, value: float) -> str:

@@ -36,6 +36,8 @@ from tests.helpers.portraits import album, landmarks, portrait
 MIDDLE = middle(DegradationSettings(presets=("ultrafast",)))
 CLEAN = replace(spotless(DegradationSettings()), landmark_noise=0.0)
 
+LANE = {"weights": "small 0123", "runtime": "OpenVINO", "precision": "bf16"}
+
 UPSCALER = """7767517
 2 2
 Input    picture  0 1 data
@@ -249,10 +251,28 @@ def test_report_names_what_is_absent_and_how_many_faces_each_row_saw() -> None:
     assert "identity" not in head
     head, plain, lanczos, _ = report.gains("pictures")
     assert plain[head.index("PSNR dB")] == lines[0][4]
+    assert "Measured with" not in text
     assert lanczos[head.index("PSNR dB")][0] in "+-"
     assert lanczos[head.index("high freq.")] == lines[1][7]
     assert report.people("pictures") is None
     assert [row["method"] for row in report.to_dict()["rows"]] == ["bicubic", "lanczos", "as routed"]
+
+
+def test_who_saw_fewer_faces_is_marked_and_compared_on_those() -> None:
+    slow = PictureMethod("slow", bicubic, heavy=True)
+    methods = [*kernels(), slow]
+    found = measure([drawn()] * 3, methods, methods[0], Instruments(), heavy_faces=1, measured=ignore)
+    report = Report.of(found, grouped={}, absent=[], notes=[], settings={"seed": 5, "lanes": {"frequency": LANE}})
+    head, *lines = report.details("pictures")
+    told = {line[head.index("method")]: dict(zip(head, line, strict=True)) for line in lines}
+    assert [told[name]["faces"] for name in ("bicubic", "lanczos", "slow")] == ["3", "3", "1 of 3"]
+    assert told["bicubic"]["dB +"] == told["slow"]["dB +"] == "+0.00"
+    assert float(told["lanczos"]["dB +"]) == pytest.approx(
+        float(told["lanczos"]["PSNR dB"]) - float(told["bicubic"]["PSNR dB"]), abs=0.011
+    )
+    for text in (report.to_markdown(), report.to_card(["lanczos"])):
+        assert "Measured with frequency: small 0123 (OpenVINO, bf16); seed 5." in text
+    assert "slow" not in report.to_card(["lanczos"])
 
 
 def test_sheet_and_plot_show_every_method() -> None:
