@@ -32,8 +32,6 @@ _ALIKE = 3.0
 _WINDOW = (5, 5)
 _FINEST = 1
 """The flow is found at half the crop's size and finer by interpolation."""
-_NO_MAP = np.empty(0, np.float32)
-"""`cv2.remap` takes both coordinates out of its first map, then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,4 +119,6 @@ def _agreement(luma: Image, seen: Image) -> Field:
 
 def _along(picture: Image | Field, places: Field) -> npt.NDArray[np.generic]:
     """`picture` at `places`. Cubic: linear interpolation would blur a little more with every frame."""
-    return np.asarray(cv2.remap(picture, places, _NO_MAP, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE))
+    # OpenCV's stubs forget that both coordinates may be in the first map.
+    seen = cv2.remap(picture, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+    return np.asarray(seen)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +22,15 @@ FACE = np.s_[64:256, 64:256]
 """Of a restored crop."""
 
 
+@cache
+def _drawn(seed: int) -> Image:
+    return portrait(seed)
+
+
 def pair(*, shift: tuple[float, float] = (0.0, 0.0), seed: int = 3) -> tuple[Image, Image]:
     """A crop and what an expert could make of it: a drawn face, moved by pixels of the restored crop."""
     move = np.array([[0.85, 0.0, -44.0 + shift[0]], [0.0, 0.85, -44.0 + shift[1]]])
-    large = cv2.warpAffine(portrait(seed), move, (2 * SIDE, 2 * SIDE), flags=cv2.INTER_CUBIC)
+    large = cv2.warpAffine(_drawn(seed), move, (2 * SIDE, 2 * SIDE), flags=cv2.INTER_CUBIC)
     low = cv2.resize(large, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     return np.asarray(low, np.uint8), np.asarray(large, np.uint8)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +28,15 @@ SIDE = 64
 STEADY = SteadinessSettings()
 
 
+@cache
+def _natural(height: int) -> npt.NDArray[np.float64]:
+    return natural(height, 320)
+
+
 def frame_at(number: int, *, height: int = 240, grain: float = 0.0, apart: float = 0.04) -> Frame:
     """The same picture, with grain of its own in each frame."""
     noise = np.random.default_rng(number).normal(0.0, 1.0, (height, 320, 1)) * grain
-    picture = np.clip(natural(height, 320) + noise, 0, 255).astype(np.uint8)
+    picture = np.clip(_natural(height) + noise, 0, 255).astype(np.uint8)
     y, u, v = from_rgb(picture, ColorSpec("bt709"))
     return Frame(y, u, v, ColorSpec("bt709"), number, Fraction(apart).limit_denominator(1000), number, 0.0)
 
