@@ -15,7 +15,9 @@ import numpy.typing as npt
 
 from experts.quality.measure import Measurement
 
-GAINS = ("psnr", "ssim", "identity")
+CLEAR = {"psnr": 0.1, "ssim": 0.005, "identity": 0.01}
+"""How much less a group gains before it is told as worse: under it nobody sees it, however sure it is."""
+GAINS = tuple(CLEAR)
 FEWEST = 5
 """People of a group, and of the others, under whom no interval is given: so few say nothing of a group."""
 _ROUNDS = 4000
@@ -60,8 +62,12 @@ class GroupRow:
 
     @property
     def worse(self) -> dict[str, float]:
-        """The figures by which the group gains less than the others, chance aside, and by how much."""
-        return {name: gain.beside.mean for name, gain in self.gains.items() if gain.beside.is_below_zero}
+        """The figures by which the group gains clearly less than the others, chance aside, and by how much."""
+        return {
+            name: gain.beside.mean
+            for name, gain in self.gains.items()
+            if gain.beside.is_below_zero and gain.beside.mean <= -CLEAR[name]
+        }
 
 
 def group_rows(measurements: Sequence[Measurement], widths: Mapping[str, tuple[int, int]]) -> list[GroupRow]:

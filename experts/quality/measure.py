@@ -157,6 +157,7 @@ class _Scale:
                 np.stack([metrics.luma(picture[area]) for picture in clip[frame - 1 : frame + 1]])
                 for clip in (pictures, self._sample.high)
             )
-            # What comes out of the pipeline was rounded to video's levels, which alone trembles by .06: so is all else.
+            # What comes out of the pipeline was rounded to video's levels, which alone trembles by .02 to .05. So is
+            # what the others make.
             steps.append(metrics.flicker(metrics.in_video(restored), true))
         return statistics.fmean(steps)

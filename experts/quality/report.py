@@ -8,7 +8,7 @@ from typing import Any
 
 from experts.quality import tables
 from experts.quality.clips import BLUR, CRF, NOISE
-from experts.quality.fairness import FEWEST, GroupRow, group_rows
+from experts.quality.fairness import CLEAR, FEWEST, GroupRow, group_rows
 from experts.quality.measure import Measurement
 from experts.quality.methods import Absent
 from experts.quality.row import Row, by_class, rows_of
@@ -120,6 +120,7 @@ photograph or the clip as it was. Widths are those of the face's box in the smal
 at CRF {CRF:g}, decoded and sent through the pipeline of `facelane process`.
 - Groups: each expert on the widths of its own lane; a person's value is the mean over their faces, intervals are \
 drawn over people (percentile bootstrap; none under {FEWEST} people). "worse by": the figures by which a group gains \
-less than all others together, chance aside (the whole interval is below 0); one in forty is so by chance. Skin tone \
-is the individual typology angle of both cheeks in the true picture ({TONES[0][0]} over {TONES[0][1]:g}, \
-{TONES[1][0]} over {TONES[1][1]:g} degrees, {TONES[2][0]} below): it follows the light of the picture, too."""
+clearly less than all others together (by {CLEAR["psnr"]:g} dB, {CLEAR["ssim"]:g} of SSIM or {CLEAR["identity"]:g} of \
+identity or more) and chance aside (the whole interval is below 0); one in forty is so by chance. Skin tone is the \
+individual typology angle of both cheeks in the true picture ({TONES[0][0]} over {TONES[0][1]:g}, {TONES[1][0]} over \
+{TONES[1][1]:g} degrees, {TONES[2][0]} below): it follows the light of the picture, too."""

@@ -94,7 +94,7 @@ def figures(psnr: float, ssim: float, identity: float | None) -> Figures:
 def measured(
     group: str, person: str, gain: float, *, identity: bool = True, band: tuple[int, int] = (50, 75)
 ) -> Measurement:
-    own = figures(27.0 + gain, 0.8 + gain / 100, 0.7 + gain / 100 if identity else None)
+    own = figures(27.0 + gain, 0.8 + gain / 50, 0.7 + gain / 50 if identity else None)
     bicubic = figures(27.0, 0.8, 0.7 if identity else None)
     place = Group("pictures", band, "sharp")
     return Measurement("expert-T", place, person, (), own, bicubic, Subject(person, {"set": group}))
@@ -123,6 +123,12 @@ def test_a_group_that_gains_less_is_told() -> None:
     assert own.low is not None
     assert own.high is not None
     assert own.low < 0.7 < own.high < 1.0
+
+
+def test_a_difference_that_nobody_sees_is_not_told_however_sure() -> None:
+    rows = rows_by_group(people_of("a", 1.5, 40, spread=0.01) + people_of("b", 1.45, 40, spread=0.01))
+    assert rows["b"].gains["psnr"].beside.is_below_zero
+    assert not rows["b"].worse
 
 
 def test_chance_is_not_told_as_worse() -> None:
