@@ -156,13 +156,21 @@ def test_a_checkpoint_of_other_settings_is_refused(
         (["--faces", "nowhere"], 3, "nowhere is no folder"),
         (["--minutes", "0"], 2, "more than 0"),
         (["--identity", "nothing.onnx"], 2, "is no file"),
-        (["--stage", "crisp"], 2, "--identity"),
+        (["--stage", "judged.toml"], 2, "--identity"),
         (["--stage", "missing.toml"], 10, "missing.toml"),
     ],
 )
 def test_wrong_words_are_answered_before_any_work(
-    tmp_path: Path, faces: Path, capsys: pytest.CaptureFixture[str], more: Sequence[str], code: int, told: str
+    tmp_path: Path,
+    faces: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    more: Sequence[str],
+    code: int,
+    told: str,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("judged.toml").write_text('network = "transformer"\nstage = "judged"\n[losses]\nidentity = 0.1\n')
     command = ["train", "transformer", "--faces", str(faces), "--out", str(tmp_path / "out"), *more]
     assert main(command) == code
     assert told in capsys.readouterr().err
