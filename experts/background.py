@@ -83,12 +83,9 @@ def make_upscaler(settings: BackgroundSettings, scale: int, network: Upscaler | 
 
 
 def _in_tiles(upscaler: Upscaler, settings: BackgroundSettings, *, step: int = 1) -> Upscaler:
-    return tiled(upscaler, settings.tile, settings.overlap, step=step) if settings.tile else upscaler
-
-
-def tiled(upscaler: Upscaler, tile: int, overlap: int, *, step: int = 1) -> TiledUpscaler:
-    """`upscaler`, given no more than `tile` x `tile` px at once; see `TiledUpscaler`."""
-    return TiledUpscaler(upscaler, tile=tile, overlap=overlap, step=step)
+    if not settings.tile:
+        return upscaler
+    return TiledUpscaler(upscaler, tile=settings.tile, overlap=settings.overlap, step=step)
 
 
 class KernelUpscaler:

@@ -1,7 +1,7 @@
 """How near to the truth: one number from 0, crisp, to 1, faithful.
 
 A faithful set of weights is as near to the true face as can be, and so on the safe, soft side; a crisp one, fine-tuned
-from it with perceptual, identity and adversarial losses, dares more detail. Weights on the line between the two make
+from it with losses that ask for detail (see `experts.training`), dares more. Weights on the line between the two make
 networks between the two, at the cost of one (network interpolation: Wang et al. 2018, ESRGAN, sec. 3.4).
 """
 

@@ -12,7 +12,7 @@ class Effort:
     `faces`: at most so many are restored, None for all; which ones is the router's to choose, and it fades the others
     out. `detect_every`: frames from one full detection to the next, None for the setting's. `light_background`: the
     cheapest kernel in the place of a network, if one enlarges the background. `light_blending`: the cheapest blender in
-    the place of the setting's. `name`: for reports and metrics, one of `LADDER`'s.
+    the place of the setting's, and no steadying of restored faces. `name`: for reports and metrics, one of `LADDER`'s.
     """
 
     name: str = "full"

@@ -148,9 +148,8 @@ def _add_train(commands: Any) -> None:
         "--stage", metavar="NAME", help="faithful or crisp, or a TOML file that states one (default: all in turn)"
     )
     command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: CUDA if there")
-    command.add_argument(
-        "--identity", type=Path, metavar="ONNX", help="a face network (MobileFaceNet) as judge; crisp stages need it"
-    )
+    text = "a face network (MobileFaceNet) that measures identity; a stage that weighs identity needs it"
+    command.add_argument("--identity", type=Path, metavar="ONNX", help=text)
     command.add_argument(
         "--minutes", type=float, metavar="M", help="end this run after M minutes; the same command goes on from there"
     )

@@ -48,8 +48,11 @@ def _renewed(text: str, id: str, *, sha256: str, size: int) -> str:
 def _replace(path: Path, content: bytes) -> None:
     """At every moment the file is the old one or the new."""
     unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)
+    try:
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

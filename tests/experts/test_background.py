@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from experts.background import BackgroundSettings, KernelUpscaler, PlaneUpscaler, make_upscaler, tiled
+from experts.background import BackgroundSettings, KernelUpscaler, PlaneUpscaler, make_upscaler
 from experts.contract import ExpertError, ExpertInfo, Image, Upscaler
+from experts.tiling import TiledUpscaler
 
 METHODS = ("bicubic", "lanczos")
 INTERPOLATION = {"bicubic": cv2.INTER_CUBIC, "lanczos": cv2.INTER_LANCZOS4}
@@ -155,7 +156,7 @@ class Convolution:
 def test_tiled_equals_untiled(upscaler: Upscaler, size: tuple[int, int]) -> None:
     image = picture(*size)
     whole = upscaler.upscale(image)
-    pieced = tiled(upscaler, 64, 16).upscale(image)
+    pieced = TiledUpscaler(upscaler, tile=64, overlap=16).upscale(image)
     # No upscaler here sees further than the 6 px that an overlap of 16 gives away, so only rounding is left.
     assert np.abs(pieced.astype(int) - whole).max() <= 1
     assert np.ptp(whole) > 50
@@ -163,16 +164,18 @@ def test_tiled_equals_untiled(upscaler: Upscaler, size: tuple[int, int]) -> None
 
 def test_without_overlap_tiles_would_be_seen() -> None:
     image, upscaler = picture(128, 128), Convolution()
-    pieced = tiled(upscaler, 64, 0).upscale(image)
+    pieced = TiledUpscaler(upscaler, tile=64, overlap=0).upscale(image)
     assert np.abs(pieced.astype(int) - upscaler.upscale(image)).max() > 3
 
 
 def test_tiling_takes_color_and_no_tile_is_too_large() -> None:
     image = picture(70, 100, 3)
     kernel = KernelUpscaler("bicubic", 2)
-    assert np.abs(tiled(kernel, 48, 16).upscale(image).astype(int) - kernel.upscale(image)).max() <= 1
+    assert (
+        np.abs(TiledUpscaler(kernel, tile=48, overlap=16).upscale(image).astype(int) - kernel.upscale(image)).max() <= 1
+    )
     convolution = Convolution()
-    tiled(convolution, 48, 16).upscale(picture(70, 100))
+    TiledUpscaler(convolution, tile=48, overlap=16).upscale(picture(70, 100))
     assert max(map(max, convolution.sizes)) == 48
 
 
@@ -186,7 +189,7 @@ def test_the_setting_makes_tiles() -> None:
 def test_the_tile_halves_when_memory_runs_out_and_stays_so(error: type[Exception]) -> None:
     image = picture(80, 120)
     wanted = Convolution().upscale(image)
-    upscaler = tiled(Convolution(most=40 * 40, error=error), 128, 16)
+    upscaler = TiledUpscaler(Convolution(most=40 * 40, error=error), tile=128, overlap=16)
     for _ in range(2):
         assert np.abs(upscaler.upscale(image).astype(int) - wanted).max() <= 1
         assert upscaler.degraded == 2
@@ -196,27 +199,27 @@ def test_the_tile_halves_when_memory_runs_out_and_stays_so(error: type[Exception
 def test_the_upscaler_of_planes_says_what_was_degraded() -> None:
     kernel = KernelUpscaler("bicubic", 2)
     assert PlaneUpscaler(kernel, kernel).degraded == 0
-    hungry = PlaneUpscaler(tiled(Convolution(most=64 * 64), 128, 16), kernel)
+    hungry = PlaneUpscaler(TiledUpscaler(Convolution(most=64 * 64), tile=128, overlap=16), kernel)
     hungry.upscale(picture(80, 120))
     assert hungry.degraded == 1
 
 
 def test_no_memory_for_the_smallest_tile_is_an_error_that_says_so() -> None:
-    upscaler = tiled(Convolution(most=10), 128, 16)
+    upscaler = TiledUpscaler(Convolution(most=10), tile=128, overlap=16)
     with pytest.raises(ExpertError, match="no memory for tiles of 32 px"):
         upscaler.upscale(picture(80, 120))
 
 
 def test_other_errors_pass() -> None:
-    upscaler = tiled(Convolution(most=10, error=RuntimeError), 128, 16)
+    upscaler = TiledUpscaler(Convolution(most=10, error=RuntimeError), tile=128, overlap=16)
     with pytest.raises(RuntimeError, match="not enough memory"):
         upscaler.upscale(picture(80, 120))
     assert upscaler.degraded == 0
     with pytest.raises(cv2.error):
-        tiled(KernelUpscaler("bicubic", 2), 64, 16).upscale(np.empty((0, 4), np.uint8))
+        TiledUpscaler(KernelUpscaler("bicubic", 2), tile=64, overlap=16).upscale(np.empty((0, 4), np.uint8))
 
 
 @pytest.mark.parametrize(("tile", "overlap"), [(20, 16), (0, 0), (64, -1)])
 def test_a_tile_smaller_than_two_overlaps_is_refused(tile: int, overlap: int) -> None:
     with pytest.raises(ExpertError, match="too small for an overlap"):
-        tiled(KernelUpscaler("bicubic", 2), tile, overlap)
+        TiledUpscaler(KernelUpscaler("bicubic", 2), tile=tile, overlap=overlap)

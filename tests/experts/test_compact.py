@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from experts.background import BackgroundSettings, KernelUpscaler, load_network, make_upscaler, tiled, weights_of
+from experts.background import BackgroundSettings, KernelUpscaler, load_network, make_upscaler, weights_of
 from experts.compact import ID, WEIGHTS_ID, CompactUpscaler
 from experts.contract import ExpertError, Image
 from experts.networks.background import BackgroundNetwork
+from experts.tiling import TiledUpscaler
 from experts.training.codec import h264, through
 from experts.training.export import export
 from experts.training.settings import TrainingSettings
@@ -135,7 +136,7 @@ def test_part_of_a_frame_and_one_that_cannot_be_written_to_are_taken(ready: Comp
 def test_tiles_are_not_seen(ready: CompactUpscaler) -> None:
     image = picture(203, 330)
     whole = ready.upscale(image)
-    pieced = tiled(ready, 160, 48, step=4).upscale(image)
+    pieced = TiledUpscaler(ready, tile=160, overlap=48, step=4).upscale(image)
     difference = np.abs(pieced.astype(int) - whole)
     # It sees 40 px, most of it within a few; of an overlap of 48 the outer 18 are given away.
     assert difference.max() <= 3

@@ -77,3 +77,13 @@ def test_what_cannot_be_is_told_and_changes_nothing(
         ship(id, tmp_path / name, manifest=manifest, folder=tmp_path)
     assert manifest.read_text() == before
     assert not (tmp_path / "old.safetensors").exists()
+
+
+def test_a_file_that_cannot_be_replaced_leaves_nothing_unfinished(tmp_path: Path, manifest: Path) -> None:
+    (tmp_path / "made").write_bytes(b"new weights")
+    (tmp_path / "old.safetensors").mkdir()
+    before = manifest.read_text()
+    with pytest.raises(WeightsError):
+        ship("old", tmp_path / "made", manifest=manifest, folder=tmp_path)
+    assert manifest.read_text() == before
+    assert not list(tmp_path.glob(".*.part"))
