@@ -17,6 +17,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+EXTRAS :=
 CANDIDATES := $(if $(PYTHON),$(PYTHON),python3.14 python3.13 python3.12 python3.11 python3)
 NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
@@ -36,16 +38,19 @@ $(BIN)/python:
 	@python=$$($(MAKE) --silent --no-print-directory python) || exit; \
 	    echo "Making $(VENV) with $$($$python --version)"; $$python -m venv $(VENV)
 
-$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+# Whoever only wants to see a film needs nothing of what the tests do.
+$(STAMP) $(DEV_STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Facelane and what it needs into $(VENV); the first time takes some minutes"
 	@$(BIN)/python -m pip install $$([ -t 1 ] || echo --quiet) --disable-pip-version-check \
-	    --constraint constraints.txt --editable '.[dev]'
+	    --constraint constraints.txt --editable '.$(EXTRAS)'
 	@touch $@
+
+$(DEV_STAMP): EXTRAS := [dev]
 
 demo: $(STAMP)
 	@$(BIN)/facelane demo demo
 
-lint: $(STAMP)
+lint: $(DEV_STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -61,7 +66,7 @@ peers-there:
 peers:
 	@.ci/peers install
 
-bench-live: $(STAMP) peers-there
+bench-live: $(DEV_STAMP) peers-there
 	@$(BIN)/python -m tests.bench.live $(ARGS)
 
 clean:
