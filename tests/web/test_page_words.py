@@ -18,6 +18,10 @@ from tests.helpers.browser import Served
 from tests.helpers.staged import StagedStudio
 
 MENDED = re.compile(r"mended\(\"(\w+)\"")
+STAGE = re.compile(r"(?:\.lap|meter\.stage)\(\"([\w.]+)\"")
+PARTS_OF_ROUTE = {"detect", "track", "gate", "route.other"}
+NEVER_LIVE = {"route", "overlay"}
+"""The first is told in its parts; nothing is drawn over a live picture."""
 OF_THE_PAGE = {"STATES": {"unknown"}}
 UNTOLD = {Cause.NONE, Cause.OTHER}
 """The state alone is told, with the message."""
@@ -35,6 +39,13 @@ def mended() -> set[str]:
     return {word for file in files for word in MENDED.findall(file.read_text())}
 
 
+def stages() -> set[str]:
+    """Of a live frame, as they are named where they are timed."""
+    files = (Path(streamer.__file__).parent).rglob("*.py")
+    named = {word for file in files for word in STAGE.findall(file.read_text())}
+    return named - NEVER_LIVE | PARTS_OF_ROUTE | {f"expert.{lane.value}" for lane in set(Lane) - {Lane.SKIP}}
+
+
 @pytest.mark.parametrize(
     ("table", "words"),
     [
@@ -44,6 +55,7 @@ def mended() -> set[str]:
         ("EFFORTS", {effort.name for effort in LADDER}),
         ("LANES", {lane.value for lane in Lane}),
         ("MENDED", mended()),
+        ("STAGES", stages()),
     ],
 )
 def test_the_page_has_a_word_for_each_and_for_no_other(

@@ -64,7 +64,7 @@ export const LANES = {
 };
 
 // In the order in which a picture goes through them.
-const STAGES = {
+export const STAGES = {
   decode: "decoding",
   queue: "waiting",
   "detect.rgb": "picture for the detector",
@@ -76,8 +76,10 @@ const STAGES = {
   "expert.resize": "enlarging faces",
   "expert.transformer": "transformer",
   "expert.frequency": "frequency",
+  steady: "steadying faces",
   background: "enlarging the picture",
   blend: "blending",
+  handover: "handing over",
   encode: "encoding",
 };
 
