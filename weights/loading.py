@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +49,82 @@ def load_weights(module: torch.nn.Module, weights: Weights) -> None:
     module.load_state_dict(found, strict=True)
 
 
+def load_torch_file(path: Path) -> Mapping[str, torch.Tensor]:
+    """The tensors of a torch file (.pth, .pt) by their keys, on the CPU; nothing in it is ever run.
+
+    What the field wraps them in is taken off: `params_ema` (the average, if there is one), `params` or `state_dict`,
+    and DataParallel's "module." before every key. Raises WeightsError, which names the file, where it is absent, empty,
+    cut off, a pickle that would run code, or holds no tensors.
+    """
+    found = _unwrapped(_unpickled(path))
+    if not isinstance(found, Mapping) or not found or not all(map(_is_parameter, found.items())):
+        raise WeightsError(f"{path} holds no state dict, tensors by name; name a file of a network's weights")
+    prefix = "module."
+    prefixed = all(key.startswith(prefix) for key in found)
+    return {key.removeprefix(prefix) if prefixed else key: tensor for key, tensor in found.items()}
+
+
+def load_strict(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], *, path: Path) -> None:
+    """Sets every parameter and buffer of `module`; all or nothing, or a WeightsError with the first key that is wrong.
+
+    `path` is where the tensors came from, to be named.
+    """
+    wanted = module.state_dict()
+    for key in (*wanted, *tensors):
+        _check_key(key, wanted.get(key), tensors.get(key), path=path)
+    module.load_state_dict(tensors, strict=True)
+
+
+def _unpickled(path: Path) -> object:
+    try:
+        _check_magic(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path} is not there; name a file of a network's weights") from error
+    except PermissionError as error:
+        raise WeightsError(f"{path} can't be read ({error.strerror}); make it readable") from error
+    except pickle.UnpicklingError as error:
+        raise _unsafe(path, str(error)) from error
+    except (WeightsError, MemoryError):
+        raise
+    # The rest of a damaged file may be misread as anything, so that torch raises whatever the misreading leads to.
+    except Exception as error:
+        if "TorchScript" in str(error):
+            raise WeightsError(f"{path} is a TorchScript program, which holds code; name a file of weights") from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0].partition(". ")[0]
+        raise WeightsError(f"{path} is cut off or damaged ({reason}); fetch it anew") from error
+
+
+def _check_magic(path: Path) -> None:
+    """Whether it begins as `torch.save` begins a file: a zip archive, or, before torch 1.6, a pickle of protocol 2."""
+    with path.open("rb") as file:
+        head = file.read(2)
+    if not head:
+        raise WeightsError(f"{path} is empty; fetch it anew")
+    if head not in (b"PK", b"\x80\x02"):
+        raise WeightsError(f"{path} is not a torch file; fetch it anew")
+
+
+def _unsafe(path: Path, said: str) -> WeightsError:
+    """What torch refuses to unpickle: calls of anything but tensors' own makers, or no pickle of torch's at all."""
+    called = re.search(r"GLOBAL ([\w.]*\w)", said)
+    if called is None:
+        return WeightsError(f"{path} is not a torch file, or is damaged; fetch it anew")
+    advice = "nothing of it was run; get a file of tensors alone from the model's own project"
+    return WeightsError(f"{path} is a pickle with code in it ({called[1]}); {advice}")
+
+
+def _unwrapped(found: object) -> object:
+    for key in ("params_ema", "params", "state_dict"):
+        if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
+            return found[key]
+    return found
+
+
+def _is_parameter(item: tuple[object, object]) -> bool:
+    return isinstance(item[0], str) and isinstance(item[1], torch.Tensor)
+
+
 def _read(path: Path, wanted: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """What the file holds, if that is exactly what the network has."""
     try:
@@ -59,7 +137,7 @@ def _read(path: Path, wanted: Mapping[str, torch.Tensor]) -> dict[str, torch.Ten
 
 
 def _check_key(key: str, wanted: torch.Tensor | None, found: torch.Tensor | None, *, path: Path) -> None:
-    advice = "use the file that belongs to this version"
+    advice = "it is of another architecture or version: use the file that belongs to this one"
     if found is None:
         raise WeightsError(f"{path} lacks {key!r}, which the network has; {advice}")
     if wanted is None:
