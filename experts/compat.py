@@ -1,0 +1,68 @@
+"""The packages of the `gan` extra, made to work beside current torch; what does not load is told in a line.
+
+basicsr 1.4.2 imports `torchvision.transforms.functional_tensor`, which torchvision 0.17 removed: here a module of that
+name holds the one function that basicsr takes from it, which lives on in `torchvision.transforms.functional`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import warnings
+from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
+
+from experts.contract import ExpertError
+from experts.failures import reason
+
+_REMOVED = "torchvision.transforms.functional_tensor"
+
+
+def import_gan(module: str) -> ModuleType:
+    """A module of gfpgan, basicsr, facexlib or realesrgan, as "gfpgan.archs.gfpganv1_clean_arch".
+
+    Raises ExpertError where its package, or one that this needs, is not installed or does not load.
+    """
+    package = module.partition(".")[0]
+    if importlib.util.find_spec(package) is None:
+        raise ExpertError(f"{package} is not installed; pip install 'facelane[gan]'")
+    _prepare_torchvision()
+    try:
+        with warnings.catch_warnings():
+            # They import scipy and others by names that are on the way out.
+            warnings.simplefilter("ignore")
+            return importlib.import_module(module)
+    except ImportError as error:
+        raise ExpertError(f"{package} does not load: {reason(error)}; pip install 'facelane[gan]'") from error
+
+
+def _prepare_torchvision() -> None:
+    _import_torchvision()
+    if _REMOVED not in sys.modules and importlib.util.find_spec(_REMOVED) is None:
+        stand_in = ModuleType(_REMOVED, "What basicsr needs of a module that torchvision removed.")
+        functional = importlib.import_module("torchvision.transforms.functional")
+        stand_in.rgb_to_grayscale = functional.rgb_to_grayscale  # type: ignore[attr-defined]  # a module made here
+        sys.modules[_REMOVED] = stand_in
+
+
+def _import_torchvision() -> None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            importlib.import_module("torchvision")
+    except ModuleNotFoundError as error:
+        raise ExpertError(f"{error.name} is not installed; pip install 'facelane[gan]'") from error
+    # Operators that were built for another torch fail as RuntimeError, libraries that are not there as OSError.
+    except (ImportError, RuntimeError, OSError) as error:
+        raise ExpertError(
+            f"torchvision {_version('torchvision')} does not load beside torch {_version('torch')}: {reason(error)};"
+            " install the torchvision that belongs to this torch, from the same index"
+        ) from error
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "of unknown version"
