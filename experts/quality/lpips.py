@@ -24,12 +24,15 @@ class Lpips:
 
     def __init__(self) -> None:
         backbone = Path(torch.hub.get_dir()) / "checkpoints" / BACKBONE
+        if not backbone.is_file():
+            raise ExpertError(f"put torchvision's {BACKBONE} at {backbone}")
         try:
             import lpips
         except ImportError as error:
-            raise ExpertError("install the packages lpips and torchvision beside Facelane") from error
-        if not backbone.is_file():
-            raise ExpertError(f"put torchvision's {BACKBONE} at {backbone}")
+            raise ExpertError("it is not installed; pip install 'facelane[metrics]'") from error
+        except RuntimeError as error:
+            # So torchvision ends where its operators were compiled for another torch.
+            raise ExpertError(f"torchvision doesn't fit this torch ({error}); install the one that does") from error
         self._network = lpips.LPIPS(net="alex", verbose=False).eval()
 
     def distance(self, restored: Image, target: Image) -> float:
