@@ -1,15 +1,22 @@
-"""Where a face lies in an aligned crop: one template for training, restoring and compositing.
+"""Where a face lies in an aligned crop: one template for training, restoring and compositing, and that of the field.
 
 Pixel centres are at whole numbers throughout (OpenCV's convention).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from blending.patch import Image
+
+Template = Literal["face", "ffhq"]
 
 # The FFHQ template as facexlib states it for 512 px, enlarged 1.18 times about the face so that fewer pixels go to
 # hair and wall: forehead to chin spans about 0.07 to 0.92 of the crop's height, the face box about 0.60 of its width.
@@ -19,8 +26,31 @@ TEMPLATE = np.array(
 FACE_WIDTH_SHARE = 0.60
 """Width of the face box over that of the crop, for a frontal face."""
 
+# The five points of the crops of 512 px that GFPGAN and its like were trained on, as facexlib states them for FFHQ.
+_FFHQ_PX = np.array(
+    [
+        [192.98138, 239.94708],
+        [318.90277, 240.1936],
+        [256.63416, 314.01935],
+        [201.26117, 371.41043],
+        [313.08905, 371.15118],
+    ]
+)
+FFHQ = (_FFHQ_PX + 0.5) / 512.0
 
-def similarity(landmarks: npt.NDArray[np.floating], size: int) -> npt.NDArray[np.float64]:
+TEMPLATES: Mapping[Template, npt.NDArray[np.float64]] = MappingProxyType({"face": TEMPLATE, "ffhq": FFHQ})
+"""By the names that experts ask for: "face" is `TEMPLATE`, for which masks are made; "ffhq" shows more around it."""
+
+
+class Part(NamedTuple):
+    """A square of a crop, in whole pixels."""
+
+    x: int
+    y: int
+    side: int
+
+
+def similarity(landmarks: npt.NDArray[np.floating], size: int, template: Template = "face") -> npt.NDArray[np.float64]:
     """The (2, 3) similarity that maps `landmarks` (5, 2), image pixels, onto the template of a `size` px crop.
 
     Least squares in closed form (Umeyama 1991, eqs. 40-43), no reflection.
@@ -28,7 +58,7 @@ def similarity(landmarks: npt.NDArray[np.floating], size: int) -> npt.NDArray[np
     Raises ValueError where the landmarks coincide, since no similarity fits them.
     """
     source = np.asarray(landmarks, np.float64)
-    target = TEMPLATE * size - 0.5
+    target = TEMPLATES[template] * size - 0.5
     source_mean, target_mean = source.mean(0), target.mean(0)
     s, t = source - source_mean, target - target_mean
     spread = float((s * s).sum())
@@ -38,6 +68,20 @@ def similarity(landmarks: npt.NDArray[np.floating], size: int) -> npt.NDArray[np
     b = float((s[:, 0] * t[:, 1] - s[:, 1] * t[:, 0]).sum()) / spread
     linear = np.array([[a, -b], [b, a]])
     return np.hstack([linear, (target_mean - linear @ source_mean)[:, None]])
+
+
+@lru_cache(maxsize=32)
+def face_part(size: int, template: Template) -> Part:
+    """What `TEMPLATE` would have cut of the same face, to the pixel, in a `size` px crop that `template` cut."""
+    to_face = similarity(TEMPLATES[template] * size - 0.5, size)
+    to_crop = invert(to_face)
+    x, y = to_crop[:, :2] @ np.array([-0.5, -0.5]) + to_crop[:, 2] + 0.5
+    return Part(round(float(x)), round(float(y)), round(float(to_crop[0, 0]) * size))
+
+
+def shift(x: float, y: float) -> npt.NDArray[np.float64]:
+    """The (2, 3) map that moves by `x` and `y` pixels."""
+    return np.array([[1.0, 0.0, x], [0.0, 1.0, y]])
 
 
 def invert(affine: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

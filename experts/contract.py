@@ -9,6 +9,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from blending.align import Template
+
 Image = npt.NDArray[np.uint8]
 
 
@@ -22,7 +24,8 @@ class ExpertInfo:
 
     `input_size`: side of the aligned crops that it takes, in pixels. `scale`: side of its output over that of its
     input. `weights`: id of the weights in the manifest, with the first 12 digits of their SHA-256, or "none". `device`,
-    `runtime`, `precision`: as really taken, not as asked for.
+    `runtime`, `precision`: as really taken, not as asked for. `template`: how its crops are to be cut, see
+    `blending.align.TEMPLATES`. `most_at_once`: larger batches are computed in parts of so many faces; 0: never parted.
     """
 
     id: str
@@ -33,13 +36,15 @@ class ExpertInfo:
     device: str
     runtime: str
     precision: str
+    template: Template = "face"
+    most_at_once: int = 0
 
 
 class Expert(Protocol):
     """Restores faces.
 
-    `restore` takes (N, S, S, 3) uint8 RGB with S = `info.input_size`, aligned to `blending.align.TEMPLATE`, and returns
-    (N, S * scale, S * scale, 3) uint8 RGB in the same order. It raises ExpertError and never returns its input in the
+    `restore` takes (N, S, S, 3) uint8 RGB with S = `info.input_size`, aligned to `info.template`, and returns (N, S *
+    scale, S * scale, 3) uint8 RGB in the same order. It raises ExpertError and never returns its input in the
     place of a result.
 
     `begin` does the same while the caller begins with another expert, too: what it returns waits for the result, and is

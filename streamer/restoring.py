@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from blending import align
 from blending.patch import Patch
-from experts.contract import Expert, ExpertError
+from experts.contract import Expert, ExpertError, ExpertInfo
 from experts.steadiness import SteadinessSettings
 from routing.types import Lane, Route
 from streamer.frame import Frame, Plane
@@ -102,8 +102,10 @@ class FaceRestorer:
     def _batch(self, lane: Lane, routes: Sequence[Route], restored: Restored) -> _Batch | None:
         work = self._lanes[lane]
         mine = [route for route in routes if route.lane is lane and route.presence * work.strength > 0.0]
-        size = work.expert.info.input_size
-        placed = [(route, self._steadying.place(route, to_crop, size)) for route, to_crop in _placed(mine, size)]
+        info = work.expert.info
+        placed = [
+            (route, self._steadying.place(route, to_crop, info.input_size)) for route, to_crop in _placed(mine, info)
+        ]
         restored.degraded += ["landmarks coincide"] * (len(mine) - len(placed))
         return _Batch(lane, work, placed) if placed else None
 
@@ -133,9 +135,14 @@ class FaceRestorer:
 
     def _patches(self, begun: _Begun, images: Plane, light_steadying: bool) -> list[Patch]:
         patches = []
-        for crop, image, (route, to_crop) in zip(begun.crops, images, begun.batch.placed, strict=True):
+        info = begun.batch.work.expert.info
+        # What an expert wants to see around the face is not laid on: the masks are made for one template.
+        part = align.face_part(info.input_size, info.template)
+        crops, images = _cut(begun.crops, part, 1), _cut(images, part, info.scale)
+        to_part = align.shift(-part.x, -part.y)
+        for crop, image, (route, to_crop) in zip(crops, images, begun.batch.placed, strict=True):
             steadied = self._steadying.steady(route, crop, image, light=light_steadying)
-            patches.append(self._patch(steadied, route, to_crop, begun.batch.work))
+            patches.append(self._patch(steadied, route, align.compose(to_part, to_crop), begun.batch.work))
         return patches
 
     def _patch(self, image: Plane, route: Route, to_crop: Affine, work: LaneWork) -> Patch:
@@ -153,12 +160,18 @@ def _fail(error: ExpertError) -> Plane:
     raise error
 
 
-def _placed(routes: Sequence[Route], size: int) -> list[tuple[Route, Affine]]:
-    """The faces that a similarity fits, each with its map to a `size` px crop."""
+def _cut(pictures: Plane, part: align.Part, scale: int) -> Plane:
+    """That part of pictures that are `scale` times as large."""
+    x, y, side = scale * part.x, scale * part.y, scale * part.side
+    return pictures[:, y : y + side, x : x + side]
+
+
+def _placed(routes: Sequence[Route], info: ExpertInfo) -> list[tuple[Route, Affine]]:
+    """The faces that a similarity fits, each with its map to a crop for that expert."""
     placed = []
     for route in routes:
         try:
-            placed.append((route, align.similarity(route.face.landmarks, size)))
+            placed.append((route, align.similarity(route.face.landmarks, info.input_size, info.template)))
         except ValueError as error:
             logger.info("track %d: %s", route.face.track_id, error)
     return placed

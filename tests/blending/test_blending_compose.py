@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from blending.align import TEMPLATE, compose, crop, invert, scaling, similarity
+from blending.align import FFHQ, TEMPLATE, compose, crop, face_part, invert, scaling, shift, similarity
 from blending.blender import BlendSettings, make_blender
 from blending.compose import Region, regions
 from blending.mask import face_mask, footprint
@@ -185,3 +185,22 @@ def test_a_crop_shows_what_lies_there_at_any_scale(factor: float) -> None:
     got = crop(image, to_crop, size).astype(float)
     at = invert(to_crop)[0, 0] * np.arange(size) + invert(to_crop)[0, 2]
     assert np.abs(got[..., 0] - (at * 0.5 + 19.75)[None, :]).max() < 1
+
+
+def test_a_crop_of_the_fields_template_holds_that_of_ours() -> None:
+    """Cut as GFPGAN wants it and then down to the face, a picture is what `TEMPLATE` cuts, to less than a pixel."""
+    x, y, side = face_part(512, "ffhq")
+    rng = np.random.default_rng(3)
+    landmarks = (TEMPLATE * 180 - 0.5) + [70.0, 40.0] + rng.normal(0.0, 1.5, (5, 2))
+    through = compose(shift(-x, -y), similarity(landmarks, 512, "ffhq"))
+    corners = np.array([[70.0, 40.0], [250.0, 40.0], [70.0, 220.0], [250.0, 220.0]])
+    for affine in (through, similarity(landmarks, side)):
+        corners_there = corners @ affine[:, :2].T + affine[:, 2]
+        assert np.abs(corners_there - (corners @ through[:, :2].T + through[:, 2])).max() < 2.0
+    assert face_part(240, "face") == (0, 0, 240)
+
+
+def test_the_fields_template_is_facexlibs_to_the_pixel() -> None:
+    pixels = np.array([[192.98138, 239.94708], [318.90277, 240.1936], [256.63416, 314.01935]])
+    assert np.abs(similarity(FFHQ * 512 - 0.5, 512, "ffhq") - [[1, 0, 0], [0, 1, 0]]).max() < 1e-9
+    assert np.abs((FFHQ * 512 - 0.5)[:3] - pixels).max() < 1e-9
