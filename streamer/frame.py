@@ -73,6 +73,23 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """What became known, with one frame, of how far restored faces of earlier ones are still the same persons.
+
+    `similarities`: lane and cosine of each judgement; `lowered`, `raised`: steps that tracks' strengths took for them;
+    `unjudged`: faces that should have been judged and were not, since newer ones came or the judge failed.
+    """
+
+    similarities: tuple[tuple[str, float], ...] = ()
+    lowered: int = 0
+    raised: int = 0
+    unjudged: int = 0
+
+
+NOTHING_JUDGED = Judged()
+
+
+@dataclass(frozen=True, slots=True)
 class FrameReport:
     """What happened to one frame.
 
@@ -88,3 +105,4 @@ class FrameReport:
     age_seconds: float = 0.0
     batches: Mapping[str, int] = field(default_factory=dict)
     learned_background: bool = False
+    identity: Judged = NOTHING_JUDGED

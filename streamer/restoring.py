@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -15,7 +15,9 @@ from blending.patch import Patch
 from experts.contract import Expert, ExpertError, ExpertInfo
 from experts.steadiness import SteadinessSettings
 from routing.types import Lane, Route
-from streamer.frame import Frame, Plane
+from streamer.frame import NOTHING_JUDGED, Frame, Judged, Plane
+from streamer.guarding import HELD_BACK, UNGUARDED, Guarding
+from streamer.judging import Case
 from streamer.steadying import Steadying
 from streamer.stopwatch import Stopwatch
 
@@ -39,12 +41,13 @@ class LaneWork:
 
 @dataclass(slots=True)
 class Restored:
-    """What became of a frame's faces: `patches` to lay on, why faces were left alone that should not have been, and the
-    size of each lane's batch."""
+    """What became of a frame's faces: `patches` to lay on, why faces were left alone that should not have been, the
+    size of each lane's batch, and what came to light of earlier faces' identity."""
 
     patches: list[Patch] = field(default_factory=list)
     degraded: list[str] = field(default_factory=list)
     batches: dict[str, int] = field(default_factory=dict)
+    identity: Judged = NOTHING_JUDGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +72,21 @@ class FaceRestorer:
     """Sends the faces on each lane through its expert. Faces on lanes without one stay as the background has them.
 
     `scale`: output pixels for one of the source. A face that an expert fails on is left alone and counted. It remembers
-    the last results of a stream's faces, to steady the next: every stream needs its own.
+    the last results of a stream's faces, to steady the next: every stream needs its own, and its own `guard`.
     """
 
     def __init__(
-        self, lanes: Mapping[Lane, LaneWork], *, scale: int, steadiness: SteadinessSettings = UNSTEADIED
+        self,
+        lanes: Mapping[Lane, LaneWork],
+        *,
+        scale: int,
+        steadiness: SteadinessSettings = UNSTEADIED,
+        guard: Guarding = UNGUARDED,
     ) -> None:
         self._lanes = lanes
         self._scale = scale
         self._steadying = Steadying(steadiness)
+        self._guard = guard
         self._told: set[Lane] = set()
 
     def restore(
@@ -89,6 +98,7 @@ class FaceRestorer:
         what was waited for it."""
         restored = Restored()
         self._steadying.begin(frame)
+        self._guard.begin(frame)
         batches = [batch for lane in self._lanes if (batch := self._batch(lane, routes, restored))]
         begun = [self._begin(frame, batch, len(batches) > 1, watch) for batch in batches]
         for each in begun:
@@ -97,11 +107,14 @@ class FaceRestorer:
             if images is not None:
                 restored.patches += self._patches(each, images, light_steadying)
                 watch.lap("steady")
+        restored.identity = self._guard.told()
         return restored
 
     def _batch(self, lane: Lane, routes: Sequence[Route], restored: Restored) -> _Batch | None:
         work = self._lanes[lane]
-        mine = [route for route in routes if route.lane is lane and route.presence * work.strength > 0.0]
+        asked = [route for route in routes if route.lane is lane and route.presence * work.strength > 0.0]
+        restored.degraded += [HELD_BACK for route in asked if self._guard.share(route) < 1.0]
+        mine = [route for route in asked if self._guard.wants(route)]
         info = work.expert.info
         placed = [
             (route, self._steadying.place(route, to_crop, info.input_size)) for route, to_crop in _placed(mine, info)
@@ -142,7 +155,10 @@ class FaceRestorer:
         to_part = align.shift(-part.x, -part.y)
         for crop, image, (route, to_crop) in zip(crops, images, begun.batch.placed, strict=True):
             steadied = self._steadying.steady(route, crop, image, light=light_steadying)
-            patches.append(self._patch(steadied, route, align.compose(to_part, to_crop), begun.batch.work))
+            self._guard.look(route, Case(crop, steadied, begun.batch.work.strength))
+            if (share := self._guard.share(route)) > 0.0:
+                patch = self._patch(steadied, route, align.compose(to_part, to_crop), begun.batch.work)
+                patches.append(replace(patch, strength=share * patch.strength))
         return patches
 
     def _patch(self, image: Plane, route: Route, to_crop: Affine, work: LaneWork) -> Patch:
