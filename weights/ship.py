@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from weights.disk import writing
 from weights.errors import WeightsError
-from weights.fetch import writing
 from weights.manifest import MANIFEST, PackageFile, read_manifest
 from weights.store import PACKAGE_FILES, sha256_of
 

@@ -1,28 +1,42 @@
-"""Where weights lie: in the package, in the cache, or on the package index, from which they are fetched once."""
+"""Where weights lie: in the package, or in a folder of fetched and imported files, into which they are brought once."""
 
 from __future__ import annotations
 
-import difflib
-import hashlib
 import logging
 import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
+from weights.disk import set_aside, sha256_of, writing
 from weights.errors import LocalError, WeightsError
-from weights.fetch import Say, extract_member, fetched_archive, writing
-from weights.manifest import ArchiveMember, Entry, PackageFile, read_manifest
+from weights.https import Say, Watch
+from weights.importing import bring
+from weights.manifest import Entry, PackageFile, read_manifest
+from weights.places import PACKAGE_FILES, default_folder, is_sound, package_file
+from weights.records import Acceptance, Records
+from weights.refusals import by_hand, not_accepted, offline, unknown
+from weights.sources import Sources
 
-__all__ = ["Store", "StoreSettings", "WeightsError", "sha256_of"]
+__all__ = [
+    "PACKAGE_FILES",
+    "Acceptance",
+    "State",
+    "Store",
+    "StoreSettings",
+    "WeightsError",
+    "default_folder",
+    "sha256_of",
+]
 
 logger = logging.getLogger(__name__)
 
-PACKAGE_FILES = Path(__file__).with_name("files")
+State = Literal["package", "cache", "damaged", "absent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +51,11 @@ class StoreSettings:
 
 
 class Store:
-    """Finds the files of the manifest. Whatever it returns has the SHA-256 that the manifest states.
+    """Finds the files of the manifest. Whatever it returns has the SHA-256 that the manifest states, or, where that
+    states none, the one that the file had when it was imported.
 
-    Safe from many threads, and from many processes that share the folder. `say` is told, once for each archive that is
-    fetched, what comes and how large it is: a user should know why nothing else happens.
+    Safe from many threads, and from many processes that share the folder. `say` is told, once for each file that is
+    fetched, what comes and how large it is: a user should know why nothing else happens. `watch` is told how far it is.
     """
 
     def __init__(
@@ -49,8 +64,10 @@ class Store:
         *,
         manifest: Mapping[str, Entry] | None = None,
         say: Say = logger.info,
+        watch: Watch | None = None,
     ) -> None:
         self._say = say
+        self._watch = watch
         self._settings = settings or StoreSettings()
         self._manifest = read_manifest() if manifest is None else dict(manifest)
         self._verified: dict[str, Path] = {}
@@ -72,22 +89,24 @@ class Store:
         return self._manifest
 
     def entry(self, name: str) -> Entry:
-        """The manifest's entry of that id; WeightsError with the nearest id if there is none."""
-        if name in self._manifest:
-            return self._manifest[name]
-        near = difflib.get_close_matches(name, self._manifest, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(self._manifest))}"
-        raise WeightsError(f"the manifest has no weights {name!r}; {hint}")
+        """The manifest's entry of that id, with the SHA-256 and size of the imported file where the manifest knows
+        none; WeightsError with the nearest id if there is none."""
+        if name not in self._manifest:
+            raise unknown(name, self._manifest)
+        entry = self._manifest[name]
+        brought = self._records.imported(name) if entry.sha256 is None else None
+        return replace(entry, sha256=brought.sha256, size=brought.size) if brought else entry
 
     def find(self, name: str) -> Path:
         """The path of a file of the manifest: verified, and fetched first where that is needed.
 
-        A damaged file in the folder is set aside, and fetched anew. Raises WeightsError if it is unknown, can't be read
-        or can't be fetched; `retryable` if the network was at fault.
+        A damaged file in the folder is set aside, and fetched anew. Raises WeightsError if it is unknown, its terms
+        have to be accepted first, or it can't be read or fetched; `retryable` if the network was at fault.
         """
         entry = self.entry(name)
         with self._lock:
             if name not in self._verified:
+                self.check_accepted(name)
                 self._verified[name] = self._here(entry) or self._fetch(entry)
             return self._verified[name]
 
@@ -98,29 +117,90 @@ class Store:
         """
         return self._here(self.entry(name))
 
+    def state(self, name: str) -> State:
+        """Where the file is, and whether it is sound; as `present`, it changes nothing."""
+        entry = self.entry(name)
+        try:
+            path = self._here(entry)
+        except LocalError:
+            raise
+        except WeightsError:
+            return "damaged"
+        if path is not None:
+            return "cache" if path.parent == self.folder else "package"
+        return "damaged" if entry.sha256 and (self.folder / entry.file_name).exists() else "absent"
+
+    def acceptance(self, name: str) -> Acceptance | None:
+        """Who accepted the terms of an entry, if somebody did."""
+        return self._records.acceptance(self.entry(name))
+
+    def accept(self, name: str) -> None:
+        """Remembers in the folder that this user accepts the terms of an entry, as the manifest states them."""
+        entry = self.entry(name)
+        with self._locked():
+            self._records.accept(entry)
+
+    def check_accepted(self, name: str) -> None:
+        """Raises WeightsError, with what to do, where the terms of an entry have to be accepted and nobody did."""
+        entry = self.entry(name)
+        if self._is_accepted(entry):
+            return
+        if entry.sha256 is None:
+            raise by_hand(entry, accepted=False)
+        raise not_accepted(entry, f"pull {name}")
+
+    def check_fetchable(self, name: str) -> None:
+        """Raises WeightsError, with what to do, for a file that is not here and that `find` wouldn't even ask for."""
+        self.entry(name)
+        published = self._manifest[name]
+        if published.sha256 is None:
+            raise by_hand(published, accepted=self._is_accepted(published))
+        if self._settings.offline:
+            raise offline(name, self.folder / published.file_name)
+
+    def import_file(self, name: str, file: Path) -> Path:
+        """Copies a file that the user has to where `find` looks, and returns its path there.
+
+        Raises WeightsError if it is not the file that the manifest means, or its terms have to be accepted first.
+        """
+        self.entry(name)
+        published = self._manifest[name]
+        if any(isinstance(source, PackageFile) for source in published.sources):
+            raise WeightsError(f"{name} is a part of Facelane; no other file can take its place")
+        if not self._is_accepted(published):
+            raise not_accepted(published, f"import {name} {file}")
+        with self._lock, self._locked():
+            self._verified.pop(name, None)
+            return bring(file, published, folder=self.folder, records=self._records)
+
+    @property
+    def _records(self) -> Records:
+        return Records(self.folder)
+
+    def _is_accepted(self, entry: Entry) -> bool:
+        return entry.commercial_use or self._records.acceptance(entry) is not None
+
     def _here(self, entry: Entry) -> Path | None:
-        in_package = _package_file(entry)
+        in_package = package_file(entry)
         if in_package is not None:
             return in_package
-        path = self._cached(entry)
-        return path if _is_sound(path, entry) else None
-
-    def _cached(self, entry: Entry) -> Path:
-        member = next(source.member for source in entry.sources if isinstance(source, ArchiveMember))
-        return self.folder / f"{entry.id}-{entry.sha256[:12]}{PurePosixPath(member).suffix}"
+        if entry.sha256 is None:
+            return None
+        path = self.folder / entry.file_name
+        return path if is_sound(path, entry) else None
 
     def _fetch(self, entry: Entry) -> Path:
-        path = self._cached(entry)
-        if self._settings.offline:
-            state = f"is damaged ({path})" if path.exists() else f"is not in {path.parent}"
-            raise WeightsError(f"{entry.id} {state} and offline is set; run once with offline off")
+        self.check_fetchable(entry.id)
+        path = self.folder / entry.file_name
         with self._locked():
             # Another process may have brought it while this one waited for the lock.
             found = self._here(entry)
             if found is not None:
                 return found
-            self._set_aside(path)
-            return self._fetch_any(entry)
+            if path.exists():
+                logger.warning("%s is damaged; it was set aside as %s", path, set_aside(path).name)
+            wanted = [each for each in self._manifest.values() if self._is_accepted(each)]
+            return Sources(self.folder, wanted, say=self._say, watch=self._watch).fetch(entry)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -128,76 +208,12 @@ class Store:
         lock = FileLock(self.folder / ".lock")
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                self._say(f"waiting for another process that brings weights into {self.folder} ...")
+                lock.acquire()
         try:
             yield
         finally:
             lock.release()
-
-    def _set_aside(self, path: Path) -> None:
-        """Moves a damaged file out of the way, where somebody may look into what happened to it."""
-        if not path.exists():
-            return
-        aside = path.with_name(f"{path.name}.corrupt")
-        with writing(path.parent):
-            path.replace(aside)
-        logger.warning("%s is damaged; it was set aside as %s", path, aside.name)
-
-    def _fetch_any(self, entry: Entry) -> Path:
-        sources = [source for source in entry.sources if isinstance(source, ArchiveMember)]
-        for source in sources[:-1]:
-            try:
-                return self._fetch_archive(entry, source)
-            except LocalError:
-                raise
-            except WeightsError as error:
-                logger.warning("%s; trying the next source", error)
-        return self._fetch_archive(entry, sources[-1])
-
-    def _fetch_archive(self, entry: Entry, source: ArchiveMember) -> Path:
-        with fetched_archive(source, folder=self.folder, say=self._say) as archive:
-            for sibling in self._manifest.values():
-                # One archive often holds several files: all are taken while it is here.
-                for other in sibling.sources:
-                    if isinstance(other, ArchiveMember) and other.sha256 == source.sha256:
-                        extract_member(archive, other, entry=sibling, target=self._cached(sibling))
-        return self._cached(entry)
-
-
-def default_folder(environ: Mapping[str, str]) -> Path:
-    """$FACELANE_WEIGHTS, or facelane/weights in $XDG_CACHE_HOME, or that in ~/.cache."""
-    if chosen := environ.get("FACELANE_WEIGHTS"):
-        return Path(chosen).expanduser()
-    cache = environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "facelane" / "weights"
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _is_sound(path: Path, entry: Entry) -> bool:
-    """Whether the file is there and has the entry's bytes; LocalError if that can't be seen."""
-    try:
-        return path.stat().st_size == entry.size and sha256_of(path) == entry.sha256
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
-        advice = "make it readable, or choose another folder by FACELANE_WEIGHTS"
-        raise LocalError(f"{path} can't be read ({error.strerror}); {advice}") from error
-
-
-def _package_file(entry: Entry) -> Path | None:
-    for source in entry.sources:
-        if not isinstance(source, PackageFile):
-            continue
-        path = PACKAGE_FILES / source.file
-        if _is_sound(path, entry):
-            return path
-        if path.exists():
-            raise WeightsError(f"{path} is not the file that the manifest names for {entry.id}; install Facelane anew")
-    if all(isinstance(source, PackageFile) for source in entry.sources):
-        raise WeightsError(f"{entry.id} is not in {PACKAGE_FILES}, where it should be; install Facelane anew")
-    return None

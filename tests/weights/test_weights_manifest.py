@@ -36,7 +36,8 @@ def test_every_entry_says_under_which_terms() -> None:
     for entry in read_manifest().values():
         assert entry.licence
         assert entry.terms
-        assert entry.digest == f"{entry.id}@{entry.sha256[:12]}"
+        assert entry.digest == (f"{entry.id}@{entry.sha256[:12]}" if entry.sha256 else entry.id)
+        assert entry.commercial_use is not any(word in entry.licence for word in ("non-commercial", "research"))
 
 
 def test_an_entry_is_read(tmp_path: Path) -> None:

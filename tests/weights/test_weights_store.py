@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-import weights.store
+import weights.places
 from weights.manifest import ArchiveMember, Entry, PackageFile
 from weights.store import Store, StoreSettings, WeightsError, default_folder, sha256_of
 
@@ -426,7 +426,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, index: Index) -> 
 
 
 def test_files_of_the_package_come_first_and_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights.store, "PACKAGE_FILES", tmp_path)
+    monkeypatch.setattr(weights.places, "PACKAGE_FILES", tmp_path)
     ours = replace(MANIFEST["left"], sources=(PackageFile("left.bin"),))
     with pytest.raises(WeightsError, match="install Facelane anew"):
         a_store(tmp_path, {"left": ours}).find("left")
