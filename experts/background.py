@@ -1,50 +1,54 @@
-"""The background, upscaled apart from the faces: by a fixed kernel, which learned nothing and invents nothing, or by
-the network of `experts.compact`."""
+"""The background, upscaled apart from the faces: by a fixed kernel, which learned nothing and invents nothing; by the
+network of `experts.compact`; by one of Real-ESRGAN's; or by one that the user brings along."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import difflib
 from dataclasses import dataclass
-from types import MappingProxyType
 
-import cv2
-import numpy as np
-
-from experts import compact
+from experts import compact, own_models, realesrgan
 from experts.compact import CompactUpscaler
 from experts.contract import ExpertError, ExpertInfo, Image, Upscaler
+from experts.kernels import KERNELS, LIGHT, KernelUpscaler
 from experts.networks.blocks import CELL
-from experts.polyphase import Phase, bicubic_phases, centred, enlarge, lanczos_phases, left_sited
+from experts.pictures import PictureNetwork, Rescaled
+from experts.realesrgan import Engine
 from experts.tiling import TiledUpscaler
 from weights.session import RuntimeSettings
 from weights.store import Store
 
-SCALES = (1, 2, 4)
-LIGHT = "bicubic"
-"""The cheapest method: for chroma under the network, and where less is to be spent."""
+METHODS = (*KERNELS, compact.ID, *realesrgan.MODELS)
+TILE = 256
+"""Of networks that take a picture's RGB, where the setting leaves it to them: Real-ESRGAN x4plus then takes 2 GiB."""
 
-_KERNELS: Mapping[str, Callable[[Sequence[float]], list[Phase]]] = MappingProxyType(
-    {"bicubic": bicubic_phases, "lanczos": lanczos_phases}
-)
-METHODS = (*_KERNELS, compact.ID)
+BackgroundNetwork = CompactUpscaler | PictureNetwork
 
 
 @dataclass(frozen=True, slots=True)
 class BackgroundSettings:
     """How the background is upscaled.
 
-    `method`: "bicubic"; "lanczos": a little sharper, with more ringing, in four times the time; or "compact", the
-    network. `tile`: side in source pixels of the tiles to work in, 0 for the whole picture at once; `overlap`: pixels
-    that neighbouring tiles share. Raises ExpertError where a value makes no sense.
+    `method`: "bicubic"; "lanczos": a little sharper, with more ringing, in four times the time; "compact", the small
+    network; one of `experts.realesrgan.MODELS`; or the path of a network's weights, .pth or .safetensors, that spandrel
+    knows. `engine`: what runs Real-ESRGAN, see `experts.realesrgan.choose_engine`. `denoise`: of realesr-general-x4v3,
+    from 0, which keeps noise, to 1. `licence`: of a file that the user brings along, to be told. `tile`: side in
+    source pixels of the tiles to work in, 0 for what suits the method: the whole picture at once, or tiles of `TILE`
+    where a network takes its RGB; `overlap`: pixels that neighbouring tiles share. Raises ExpertError where a value
+    makes no sense.
     """
 
     method: str = "bicubic"
+    engine: Engine = "auto"
+    denoise: float = 0.5
+    licence: str = ""
     tile: int = 0
     overlap: int = 32
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise ExpertError(f"background method is one of {', '.join(METHODS)}, not {self.method!r}")
+        if self.method not in METHODS and not own_models.is_file_name(self.method):
+            raise ExpertError(_unknown(self.method))
+        if not 0.0 <= self.denoise <= 1.0:
+            raise ExpertError(f"denoise lies between 0 (keeps noise) and 1, not {self.denoise}")
         if self.tile < 0 or self.overlap < 0:
             raise ExpertError(f"tile and overlap are 0 or more, not {self.tile} and {self.overlap}")
         if 0 < self.tile < 2 * self.overlap:
@@ -53,20 +57,61 @@ class BackgroundSettings:
             )
 
 
-def weights_of(settings: BackgroundSettings) -> tuple[str, ...]:
-    """The ids of the weights that the chosen method needs."""
+def _unknown(method: str) -> str:
+    near = difflib.get_close_matches(method, METHODS, n=1)
+    hint = f"did you mean {near[0]!r}? Known" if near else "known"
+    files = " or ".join(own_models.SUFFIXES)
+    return f"there is no background method {method!r}; {hint}: {', '.join(METHODS)}, or a network's file ({files})"
+
+
+def weights_of(settings: BackgroundSettings, store: Store, runtime: RuntimeSettings) -> tuple[str, ...]:
+    """The ids of the weights that the chosen method needs. Raises ExpertError and WeightsError as `choose_engine`."""
+    if settings.method in realesrgan.MODELS:
+        name, denoise = settings.method, settings.denoise
+        engine = realesrgan.choose_engine(name, settings.engine, store, runtime, denoise=denoise)
+        return realesrgan.weights_of(name, engine, denoise)
     return (compact.WEIGHTS_ID,) if settings.method == compact.ID else ()
 
 
-def load_network(settings: BackgroundSettings, store: Store, runtime: RuntimeSettings) -> CompactUpscaler | None:
-    """The network that `make_upscaler` wants, if any. Raises WeightsError where its weights are missing or do not
-    fit."""
-    return compact.make(store, runtime) if settings.method == compact.ID else None
+def load_network(settings: BackgroundSettings, store: Store, runtime: RuntimeSettings) -> BackgroundNetwork | None:
+    """The network that `make_background` wants, if any. Raises WeightsError where its weights are missing or do not
+    fit, and ExpertError where what it runs by is not installed."""
+    if settings.method == compact.ID:
+        return compact.make(store, runtime)
+    if settings.method in realesrgan.MODELS:
+        return realesrgan.load(settings.method, settings.engine, store, runtime, denoise=settings.denoise)
+    if own_models.is_file_name(settings.method):
+        return own_models.load_upscaler(settings.method, runtime, licence=settings.licence)
+    return None
+
+
+def make_background(
+    settings: BackgroundSettings, scale: int, network: BackgroundNetwork | None = None
+) -> PlaneUpscaler | PictureUpscaler:
+    """The upscaler that `settings` describe; `network` as `load_network` gives it. Raises ExpertError for a scale that
+    is none of `experts.kernels.SCALES`.
+
+    A network for RGB works at scale 1, too: it takes away what a codec left, and what it enlarged is averaged down.
+    """
+    if network is None or isinstance(network, CompactUpscaler):
+        return make_upscaler(settings, scale, network)
+    kernel = KernelUpscaler(LIGHT, scale)
+    light = PlaneUpscaler(kernel, kernel)
+    work = _tiled(Rescaled(network, scale), network, settings)
+    if network.channels == 1:
+        return PlaneUpscaler(work, kernel, light=kernel)
+    return PictureUpscaler(work, light)
+
+
+def _tiled(upscaler: Upscaler, network: PictureNetwork, settings: BackgroundSettings) -> Upscaler:
+    if network.whole and not settings.tile:
+        return upscaler
+    tile = settings.tile or max(TILE, 2 * (settings.overlap + network.cell))
+    return TiledUpscaler(upscaler, tile=tile, overlap=settings.overlap, step=network.cell)
 
 
 def make_upscaler(settings: BackgroundSettings, scale: int, network: Upscaler | None = None) -> PlaneUpscaler:
-    """The upscaler that `settings` describe; `network` as `load_network` gives it. Raises ExpertError for a scale that
-    is none of `SCALES`.
+    """The same for a method that works on planes: a kernel or `experts.compact`.
 
     The network enlarges twice: what is left of 4 the kernel does, and at 1 there is nothing to do.
     """
@@ -88,63 +133,8 @@ def _in_tiles(upscaler: Upscaler, settings: BackgroundSettings, *, step: int = 1
     return TiledUpscaler(upscaler, tile=settings.tile, overlap=settings.overlap, step=step)
 
 
-class KernelUpscaler:
-    """Enlarges planes 1, 2 or 4 times by "bicubic" or "lanczos"; at 1 it hands back the very plane that it got."""
-
-    def __init__(self, method: str, scale: int) -> None:
-        """Raises ExpertError for an unknown method or scale."""
-        if method not in _KERNELS:
-            raise ExpertError(f"background method is one of {', '.join(_KERNELS)}, not {method!r}")
-        if scale not in SCALES:
-            raise ExpertError(f"scale is one of {', '.join(map(str, SCALES))}, not {scale}")
-        self._method = method
-        self._scale = scale
-        self._centred = _KERNELS[method](centred(scale))
-        self._left_sited = _KERNELS[method](left_sited(scale))
-        self._info = ExpertInfo(
-            id=method,
-            input_size=0,
-            scale=scale,
-            weights="none",
-            licence="none needed",
-            device="cpu",
-            runtime="opencv",
-            precision="uint8",
-        )
-
-    @property
-    def info(self) -> ExpertInfo:
-        """`input_size` is 0: any size will do."""
-        return self._info
-
-    def upscale(self, image: Image) -> Image:
-        """`image` (H, W) or (H, W, C) uint8, enlarged to (H * scale, W * scale[, C]), edges on edges."""
-        if self._scale == 1:
-            return image
-        if self._method == "bicubic":
-            size = image.shape[1] * self._scale, image.shape[0] * self._scale
-            return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), np.uint8)
-        if image.ndim == 2:
-            return enlarge(image, self._centred, self._centred)
-        channels = [
-            enlarge(np.ascontiguousarray(plane), self._centred, self._centred) for plane in np.moveaxis(image, 2, 0)
-        ]
-        return np.stack(channels, axis=2)
-
-    def upscale_chroma(self, plane: Image, *, luma_size: tuple[int, int]) -> Image:
-        """A chroma plane of 4:2:0 video, (ceil(H / 2), ceil(W / 2)) uint8 to (ceil(H * scale / 2), ceil(W * scale /
-        2)), where `luma_size` is the (H, W) of the luma before scaling.
-
-        Samples stay where left-sited chroma has them, so that colour keeps its place under the enlarged luma. At
-        640x360 to 1280x720 of chroma that takes 0.65 ms, against 0.43 ms of a cv2.resize that shifts colour by 1/8 of
-        a sample.
-        """
-        if self._scale == 1:
-            return plane
-        height, width = ((side * self._scale + 1) // 2 for side in luma_size)
-        # Under an odd side the last chroma sample reaches beyond the picture, and so do some of those that stem from
-        # it.
-        return np.ascontiguousarray(enlarge(plane, self._left_sited, self._centred)[:height, :width])
+def _halvings(upscaler: Upscaler) -> int:
+    return upscaler.degraded if isinstance(upscaler, TiledUpscaler) else 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,7 +156,7 @@ class PlaneUpscaler:
     @property
     def degraded(self) -> int:
         """How many times the tiles had to be halved for want of memory."""
-        return self.luma.degraded if isinstance(self.luma, TiledUpscaler) else 0
+        return _halvings(self.luma)
 
     def upscale(self, image: Image) -> Image:
         """See `experts.contract.Upscaler`."""
@@ -180,3 +170,32 @@ class PlaneUpscaler:
     def lighter(self) -> PlaneUpscaler:
         """The same for less; itself where there is nothing to save."""
         return self if self.light is None else PlaneUpscaler(self.light, self.chroma)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PictureUpscaler:
+    """Upscales the RGB of whole pictures by a network that learned on such. `light`: the planes for less.
+
+    Colour goes through the network, too, though chroma by a kernel would do: networks of this kind see a picture's
+    edges in all channels, and take a codec's blocks out of colour as they do out of luma. The time is the same.
+    """
+
+    network: Upscaler
+    light: PlaneUpscaler
+
+    @property
+    def info(self) -> ExpertInfo:
+        return self.network.info
+
+    @property
+    def degraded(self) -> int:
+        """How many times the tiles had to be halved for want of memory."""
+        return _halvings(self.network)
+
+    def upscale_rgb(self, image: Image) -> Image:
+        """(H, W, 3) uint8 RGB, enlarged. See `experts.contract.Upscaler`."""
+        return self.network.upscale(image)
+
+    def lighter(self) -> PlaneUpscaler:
+        """The planes of the same frame for less."""
+        return self.light

@@ -38,7 +38,7 @@ def import_gan(module: str) -> ModuleType:
 
 
 def _prepare_torchvision() -> None:
-    _import_torchvision()
+    import_torchvision("gan")
     if _REMOVED not in sys.modules and importlib.util.find_spec(_REMOVED) is None:
         stand_in = ModuleType(_REMOVED, "What basicsr needs of a module that torchvision removed.")
         functional = importlib.import_module("torchvision.transforms.functional")
@@ -46,13 +46,14 @@ def _prepare_torchvision() -> None:
         sys.modules[_REMOVED] = stand_in
 
 
-def _import_torchvision() -> None:
+def import_torchvision(extra: str) -> None:
+    """Raises ExpertError where torchvision, which packages of that extra import, is not installed or does not load."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             importlib.import_module("torchvision")
     except ModuleNotFoundError as error:
-        raise ExpertError(f"{error.name} is not installed; pip install 'facelane[gan]'") from error
+        raise ExpertError(f"{error.name} is not installed; pip install 'facelane[{extra}]'") from error
     # Operators that were built for another torch fail as RuntimeError, libraries that are not there as OSError.
     except (ImportError, RuntimeError, OSError) as error:
         raise ExpertError(

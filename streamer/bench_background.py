@@ -17,9 +17,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from experts.background import KernelUpscaler
 from experts.compact import ID, CompactUpscaler, make
 from experts.contract import Image, Upscaler
+from experts.kernels import KernelUpscaler
 from experts.quality.metrics import flicker, high_frequencies, psnr, ssim
 from experts.training.codec import h264, through
 from streamer.color import ColorSpec, from_rgb

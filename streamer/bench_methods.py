@@ -9,15 +9,19 @@ from pathlib import Path
 from experts.catalog import make_expert
 from experts.contract import Expert, ExpertError
 from experts.fidelity import FAITHFUL, Pair, mixed, told
+from experts.ncnn_network import NcnnNetwork
 from experts.networks import NETWORKS
 from experts.neural import NeuralExpert
+from experts.pictures import Rescaled
 from experts.quality.methods import ROUTED, Absent, ExpertMethod, Method, NetworkMethod, RoutedMethod, kernels
-from experts.quality.ncnn_network import NcnnNetwork
 from experts.quality.row import CLASSES
+from experts.quality.sample import SCALE
+from experts.realesrgan import open_ncnn
 from routing.types import Lane
 from streamer.config import Settings
 from streamer.errors import UsageError
 from streamer.machinery import Models, load_models
+from weights.session import RuntimeSettings
 from weights.store import Store, WeightsError
 
 PEERS = {"realesrgan-x4plus": True, "realesr-animevideov3": False}
@@ -106,7 +110,7 @@ def _method(
 ) -> Method:
     """Raises ExpertError or WeightsError for one that can't run."""
     if name in PEERS:
-        return NetworkMethod(name, peer(name, store).upscale, PEERS[name])
+        return NetworkMethod(name, Rescaled(open_ncnn(name, store, RuntimeSettings()), SCALE).upscale, PEERS[name])
     if name == GENERAL:
         return NetworkMethod(name, _general(general).upscale)
     if name in EXPERTS:
@@ -118,13 +122,7 @@ def _method(
     return next(method for method in kernels() if method.name == name)
 
 
-def peer(name: str, store: Store) -> NcnnNetwork:
-    """Fetched where it is not here yet. The runtime is looked for first: without it the weights are for nothing."""
-    NcnnNetwork.check_runtime()
-    return NcnnNetwork(store.find(f"{name}-param"), store.find(f"{name}-bin"))
-
-
-def _general(param: Path | None) -> NcnnNetwork:
+def _general(param: Path | None) -> Rescaled:
     if param is None:
         raise ExpertError("name the .param file of Real-ESRGAN's general-x4v3 in ncnn's form by --general")
-    return NcnnNetwork(param, param.with_suffix(".bin"))
+    return Rescaled(NcnnNetwork(param, param.with_suffix(".bin"), id=GENERAL, scale=4), SCALE)

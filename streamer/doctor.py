@@ -75,7 +75,7 @@ def examine(
 ) -> list[Finding]:
     """Looks at everything that the main job needs: opens a small session on each runtime, fetches and moves nothing."""
     wanted = runtime or RuntimeSettings()
-    needed = needed_weights(experts or ExpertSettings(), background)
+    needed = needed_weights(experts or ExpertSettings(), background, store=Store(weights), runtime=wanted)
     parts: Iterable[Callable[[], Iterator[Finding]]] = (
         _versions,
         _processor,
@@ -88,9 +88,19 @@ def examine(
     return [finding for part in parts for finding in part()]
 
 
-def needed_weights(experts: ExpertSettings, background: BackgroundSettings | None = None) -> tuple[str, ...]:
+def needed_weights(
+    experts: ExpertSettings,
+    background: BackgroundSettings | None = None,
+    *,
+    store: Store,
+    runtime: RuntimeSettings,
+) -> tuple[str, ...]:
     """The ids of all weights without which the main job can't run."""
-    return (*DETECTOR_WEIGHTS, *catalog.weights_of(experts), *weights_of(background or BackgroundSettings()))
+    return (
+        *DETECTOR_WEIGHTS,
+        *catalog.weights_of(experts),
+        *weights_of(background or BackgroundSettings(), store, runtime),
+    )
 
 
 def can_process(findings: Sequence[Finding]) -> bool:

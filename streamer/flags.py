@@ -218,7 +218,10 @@ def _add_output(command: argparse.ArgumentParser) -> None:
 def _add_picture(command: argparse.ArgumentParser, scale: str) -> None:
     command.add_argument("--scale", type=int, choices=SCALES, help=scale)
     command.add_argument("--blend", choices=("multiband", "poisson", "feather"), help="how faces are laid on")
-    command.add_argument("--background", choices=("bicubic", "lanczos", "compact"), help="how the rest is enlarged")
+    text = (
+        "how the rest is enlarged: bicubic, lanczos, compact, realesrgan-x4plus, ..., or a network's .pth, .safetensors"
+    )
+    command.add_argument("--background", metavar="NAME", help=text)
     _add_fidelity(command)
 
 

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from blending.blender import make_blender
-from experts.background import load_network, make_upscaler
+from experts.background import BackgroundNetwork, load_network, make_background
 from experts.catalog import make_expert
-from experts.compact import CompactUpscaler
 from experts.contract import ExpertInfo
 from routing.detector import MtcnnDetector
 from routing.router import Router
@@ -29,7 +28,7 @@ class Models:
 
     detector: MtcnnDetector
     lanes: Mapping[Lane, LaneWork]
-    background: CompactUpscaler | None = None
+    background: BackgroundNetwork | None = None
 
     @property
     def infos(self) -> dict[str, ExpertInfo]:
@@ -129,7 +128,7 @@ def make_pipeline(
     return Pipeline(
         Router(models.detector, settings.routing),
         models.lanes,
-        make_upscaler(settings.background, scale, models.background),
+        make_background(settings.background, scale, models.background),
         make_blender(settings.blending),
         scale=scale,
         steadiness=settings.steadiness,

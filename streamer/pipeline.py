@@ -12,15 +12,14 @@ from blending.patch import Patch
 from experts.steadiness import SteadinessSettings
 from routing.router import Routing
 from routing.types import Lane
-from streamer.color import detection_rgb
+from streamer.color import Planes, detection_rgb
 from streamer.compositing import lay_on
 from streamer.effort import FULL, Effort
+from streamer.enlarging import FrameUpscaler, enlarge
 from streamer.frame import Frame, FrameReport, Plane
 from streamer.media.overlay import draw_overlay
 from streamer.restoring import UNSTEADIED, FaceRestorer, LaneWork
 from streamer.stopwatch import Stopwatch
-
-Planes = tuple[Plane, Plane, Plane]
 
 
 class Routes(Protocol):
@@ -29,20 +28,6 @@ class Routes(Protocol):
     def route(
         self, image: Plane, *, seconds: float, most: int | None = None, detect_every: int | None = None
     ) -> Routing: ...
-
-
-class PlaneUpscaler(Protocol):
-    """Upscales the planes of a frame, chroma where its samples really lie. `degraded` counts what had to be done less
-    well for want of memory. `lighter` does the same for less, or is the upscaler itself."""
-
-    @property
-    def degraded(self) -> int: ...
-
-    def upscale(self, image: Plane) -> Plane: ...
-
-    def upscale_chroma(self, image: Plane, *, luma_size: tuple[int, int]) -> Plane: ...
-
-    def lighter(self) -> PlaneUpscaler: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +53,7 @@ class Pipeline:
         self,
         router: Routes,
         lanes: Mapping[Lane, LaneWork],
-        upscaler: PlaneUpscaler,
+        upscaler: FrameUpscaler,
         blender: Blender,
         *,
         scale: int,
@@ -101,7 +86,7 @@ class Pipeline:
         restored = self._restorer.restore(frame, routing.routes, watch, light_steadying=effort.light_blending)
         halved = self._upscaler.degraded
         upscaler = self._light_upscaler if effort.light_background else self._upscaler
-        canvas = _upscale(frame, upscaler)
+        canvas = enlarge(frame, upscaler)
         watch.lap("background")
         baseline = _framed(frame, canvas) if self._keep_baseline else None
         blender = self._light_blender if effort.light_blending else self._blender
@@ -127,15 +112,6 @@ class Pipeline:
             canvas = (canvas[0].copy(), canvas[1].copy(), canvas[2].copy())
         lay_on(canvas, patches, color=frame.color, blender=blender)
         return _framed(frame, canvas)
-
-
-def _upscale(frame: Frame, upscaler: PlaneUpscaler) -> Planes:
-    size = (frame.height, frame.width)
-    return (
-        upscaler.upscale(frame.y),
-        upscaler.upscale_chroma(frame.u, luma_size=size),
-        upscaler.upscale_chroma(frame.v, luma_size=size),
-    )
 
 
 def _framed(frame: Frame, canvas: Planes) -> Frame:

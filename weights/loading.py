@@ -52,9 +52,9 @@ def load_weights(module: torch.nn.Module, weights: Weights) -> None:
 def load_torch_file(path: Path) -> Mapping[str, torch.Tensor]:
     """The tensors of a torch file (.pth, .pt) by their keys, on the CPU; nothing in it is ever run.
 
-    What the field wraps them in is taken off: `params_ema` (the average, if there is one), `params` or `state_dict`,
-    and DataParallel's "module." before every key. Raises WeightsError, which names the file, where it is absent, empty,
-    cut off, a pickle that would run code, or holds no tensors.
+    What the field wraps them in is taken off: `params_ema` (the average, if there is one), `params`, `state_dict` and
+    the like, and DataParallel's "module." before every key. Raises WeightsError, which names the file, where it is
+    absent, empty, cut off, a pickle that would run code, or holds no tensors.
     """
     found = _unwrapped(_unpickled(path))
     if not isinstance(found, Mapping) or not found or not all(map(_is_parameter, found.items())):
@@ -62,6 +62,14 @@ def load_torch_file(path: Path) -> Mapping[str, torch.Tensor]:
     prefix = "module."
     prefixed = all(key.startswith(prefix) for key in found)
     return {key.removeprefix(prefix) if prefixed else key: tensor for key, tensor in found.items()}
+
+
+def load_safetensors(path: Path) -> Mapping[str, torch.Tensor]:
+    """The tensors of a safetensors file by their keys, on the CPU. Raises WeightsError where it can't be read."""
+    try:
+        return load_file(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise WeightsError(f"{path} is not a readable safetensors file ({error}); fetch or train it anew") from error
 
 
 def load_strict(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], *, path: Path) -> None:
@@ -115,7 +123,7 @@ def _unsafe(path: Path, said: str) -> WeightsError:
 
 
 def _unwrapped(found: object) -> object:
-    for key in ("params_ema", "params", "state_dict"):
+    for key in ("params_ema", "params-ema", "params", "state_dict", "model_state_dict", "model", "net"):
         if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
             return found[key]
     return found
@@ -127,10 +135,7 @@ def _is_parameter(item: tuple[object, object]) -> bool:
 
 def _read(path: Path, wanted: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """What the file holds, if that is exactly what the network has."""
-    try:
-        found = load_file(path)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise WeightsError(f"{path} is not a readable safetensors file ({error}); fetch or train it anew") from error
+    found = dict(load_safetensors(path))
     for key in wanted.keys() | found.keys():
         _check_key(key, wanted.get(key), found.get(key), path=path)
     return found

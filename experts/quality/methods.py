@@ -13,8 +13,8 @@ import numpy as np
 from blending import align
 from blending.blender import BlendSettings, make_blender
 from blending.patch import Patch
-from experts.background import KernelUpscaler
 from experts.contract import Expert, ExpertError, Image
+from experts.kernels import KernelUpscaler
 from experts.quality.sample import SCALE, Points, Sample
 
 BICUBIC = "bicubic"
@@ -117,13 +117,16 @@ class ExpertMethod:
 
     def _restore(self, low: Image, landmarks: Points) -> tuple[Image, float]:
         info = self._expert.info
-        to_crop = align.similarity(landmarks, info.input_size)
+        to_crop = align.similarity(landmarks, info.input_size, info.template)
         crops = align.crop(low, to_crop, info.input_size)[None]
         started = time.perf_counter()
         restored = self._expert.restore(crops)[0]
         took = time.perf_counter() - started
-        to_low = align.compose(align.invert(to_crop), align.scaling(1.0 / info.scale))
-        patch = Patch(restored, align.compose(align.scaling(SCALE), to_low))
+        part = align.face_part(info.input_size, info.template)
+        x, y, side = (info.scale * share for share in part)
+        to_part = align.compose(align.shift(-part.x, -part.y), to_crop)
+        to_low = align.compose(align.invert(to_part), align.scaling(1.0 / info.scale))
+        patch = Patch(restored[y : y + side, x : x + side], align.compose(align.scaling(SCALE), to_low))
         return self._blender.blend(bicubic(low), [patch]), took
 
 

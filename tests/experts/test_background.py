@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from experts.background import BackgroundSettings, KernelUpscaler, PlaneUpscaler, make_upscaler
+from experts.background import BackgroundSettings, PlaneUpscaler, make_upscaler
 from experts.contract import ExpertError, ExpertInfo, Image, Upscaler
+from experts.kernels import KernelUpscaler
 from experts.tiling import TiledUpscaler
 
 METHODS = ("bicubic", "lanczos")
@@ -103,8 +104,10 @@ def test_other_scales_are_refused(scale: int) -> None:
 
 
 def test_an_unknown_method_is_refused_with_the_choices() -> None:
-    with pytest.raises(ExpertError, match="one of bicubic, lanczos, compact, not 'nearest'"):
+    with pytest.raises(ExpertError, match=r"no background method 'nearest'; known: bicubic, lanczos, compact, realesr"):
         BackgroundSettings(method="nearest")
+    with pytest.raises(ExpertError, match=r"'realesrgan-x4'; did you mean 'realesrgan-x4plus'\? Known: .*\.pth"):
+        BackgroundSettings(method="realesrgan-x4")
     with pytest.raises(ExpertError, match="one of bicubic, lanczos, not 'nearest'"):
         KernelUpscaler("nearest", 2)
 

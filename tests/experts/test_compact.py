@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from experts.background import BackgroundSettings, KernelUpscaler, load_network, make_upscaler, weights_of
+from experts.background import BackgroundSettings, load_network, make_upscaler, weights_of
 from experts.compact import ID, WEIGHTS_ID, CompactUpscaler
 from experts.contract import ExpertError, Image
+from experts.kernels import KernelUpscaler
 from experts.networks.background import BackgroundNetwork
 from experts.tiling import TiledUpscaler
 from experts.training.codec import h264, through
@@ -191,9 +192,10 @@ def test_without_its_network_it_is_refused() -> None:
         make_upscaler(COMPACT, 2)
 
 
-def test_only_the_network_wants_weights() -> None:
-    assert weights_of(BackgroundSettings()) == weights_of(BackgroundSettings(method="lanczos")) == ()
-    assert weights_of(COMPACT) == (WEIGHTS_ID,)
+def test_only_the_network_wants_weights(store: Store) -> None:
+    for method in ("bicubic", "lanczos"):
+        assert weights_of(BackgroundSettings(method=method), store, FULL) == ()
+    assert weights_of(COMPACT, store, FULL) == (WEIGHTS_ID,)
 
 
 def test_no_network_is_loaded_for_a_kernel(store: Store) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from experts.contract import ExpertError, Image
+from experts.ncnn_network import NcnnNetwork
+from experts.pictures import Rescaled
 from experts.quality import plots, stills
 from experts.quality.clips import recipe, shoot, shrink
 from experts.quality.measure import Instruments, Measurement, measure
@@ -23,7 +25,6 @@ from experts.quality.methods import (
     bicubic,
     kernels,
 )
-from experts.quality.ncnn_network import NcnnNetwork
 from experts.quality.report import Report
 from experts.quality.row import rows_of
 from experts.quality.sample import SCALE, Group, Routed, Sample, band_of, enlarged
@@ -150,7 +151,7 @@ def test_a_network_for_four_times_is_averaged_down(tmp_path: Path) -> None:
     param = tmp_path / "up.param"
     param.write_text(UPSCALER)
     param.with_suffix(".bin").write_bytes(b"")
-    network = NcnnNetwork(param, param.with_suffix(".bin"))
+    network = Rescaled(NcnnNetwork(param, param.with_suffix(".bin"), id="up", scale=4), 2)
     picture = np.asarray(np.random.default_rng(1).integers(0, 256, (12, 20, 3)), np.uint8)
     assert np.array_equal(network.upscale(picture), picture.repeat(2, axis=0).repeat(2, axis=1))
 
@@ -169,7 +170,7 @@ def test_other_files_are_no_network(tmp_path: Path, text: str | None, complaint:
     if text is not None:
         param.write_text(text)
     with pytest.raises(ExpertError, match=complaint):
-        NcnnNetwork(param, weights)
+        NcnnNetwork(param, weights, id="up", scale=4)
 
 
 def test_a_network_sees_the_face_and_little_else() -> None:

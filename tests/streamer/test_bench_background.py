@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from experts.background import KernelUpscaler
 from experts.contract import ExpertInfo, Image, Upscaler
+from experts.kernels import KernelUpscaler
 from experts.networks.background import BackgroundNetwork
 from experts.training.export import export
 from experts.training.settings import TrainingSettings

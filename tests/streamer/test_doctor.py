@@ -107,7 +107,7 @@ def test_the_weights_that_are_needed_are_those_that_a_job_asks_for(chosen: Exper
     MtcnnDetector(store, DetectorSettings(), runtime)
     for id in {chosen.transformer, chosen.frequency}:
         make_expert(id, store, runtime, fidelity=chosen.fidelity)
-    assert sorted(store.asked) == sorted(needed_weights(chosen))
+    assert sorted(store.asked) == sorted(needed_weights(chosen, store=store, runtime=runtime))
 
 
 def test_looking_moves_no_damaged_file(store: Store, tmp_path: Path) -> None:
