@@ -5,31 +5,33 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from experts import fidelity, frequency, resize, transformer
+from experts import fidelity, frequency, gfpgan, resize, transformer
 from experts.contract import Expert, ExpertError
 from experts.fidelity import Pair
+from experts.gfpgan import GfpganSettings
 from weights.session import RuntimeSettings
 from weights.store import Store
 
-Builder = Callable[[Store, RuntimeSettings, float], Expert]
+Builder = Callable[[Store, RuntimeSettings, "ExpertSettings"], Expert]
 
 
-def _resize(_store: Store, _runtime: RuntimeSettings, _fidelity: float) -> Expert:
-    return resize.ResizeExpert()
+def _by_fidelity(make: Callable[[Store, RuntimeSettings, float], Expert]) -> Builder:
+    return lambda store, runtime, settings: make(store, runtime, settings.fidelity)
 
 
 EXPERTS: Mapping[str, Builder] = MappingProxyType(
     {
-        transformer.ID: transformer.make,
-        frequency.ID: frequency.make,
-        resize.ID: _resize,
+        transformer.ID: _by_fidelity(transformer.make),
+        frequency.ID: _by_fidelity(frequency.make),
+        resize.ID: lambda _store, _runtime, _settings: resize.ResizeExpert(),
+        gfpgan.ID: lambda store, runtime, settings: gfpgan.make(store, runtime, settings.gfpgan),
     }
 )
 
-# What of the manifest an expert asks the store for; one that learned nothing is not here.
+# What of the manifest an expert whose weights are mixed by fidelity asks the store for.
 WEIGHTS: Mapping[str, Pair[str]] = MappingProxyType(
     {
         transformer.ID: transformer.WEIGHTS,
@@ -42,8 +44,9 @@ WEIGHTS: Mapping[str, Pair[str]] = MappingProxyType(
 class ExpertSettings:
     """Which expert, by its id in `EXPERTS`, stands on each lane that restores; and how much of its work is laid on.
 
-    `fidelity`: how the networks restore, from 0, crisp, to 1, faithful; see `experts.fidelity`. A strength of 0 leaves
-    the background, 1 lays the restored face on whole.
+    `fidelity`: how the networks of this project restore, from 0, crisp, to 1, faithful; see `experts.fidelity`. A
+    strength of 0 leaves the background, 1 lays the restored face on whole. `every`: the expert that restores all faces
+    that are not too narrow, whatever the gate says, in the place of those of the lanes; empty: the lanes have theirs.
     """
 
     fidelity: float = fidelity.DEFAULT
@@ -51,30 +54,46 @@ class ExpertSettings:
     transformer_strength: float = 1.0
     frequency: str = frequency.ID
     frequency_strength: float = 1.0
+    every: str = ""
+    every_strength: float = 1.0
+    gfpgan: GfpganSettings = field(default_factory=GfpganSettings)
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.fidelity <= 1.0:
             raise ExpertError(f"fidelity lies between 0 (crisp) and 1 (faithful), not {self.fidelity}")
-        for lane in ("transformer", "frequency"):
-            _builder(getattr(self, lane))
+        for id in (self.transformer, self.frequency, self.every):
+            if id:
+                _builder(id)
+        for lane in ("transformer", "frequency", "every"):
             strength = getattr(self, f"{lane}_strength")
             if not 0.0 <= strength <= 1.0:
                 raise ExpertError(f"{lane}_strength lies between 0 and 1, not {strength}")
 
+    @property
+    def on_transformer(self) -> tuple[str, float]:
+        """Who really restores the faces of that lane, and how much of it is laid on."""
+        return (self.every, self.every_strength) if self.every else (self.transformer, self.transformer_strength)
+
+    @property
+    def on_frequency(self) -> tuple[str, float]:
+        """The same for the other lane."""
+        return (self.every, self.every_strength) if self.every else (self.frequency, self.frequency_strength)
+
 
 def weights_of(settings: ExpertSettings) -> tuple[str, ...]:
-    """The ids of the weights that the chosen experts need at that fidelity, each once."""
-    chosen = dict.fromkeys((settings.transformer, settings.frequency))
-    pairs = (WEIGHTS[id] for id in chosen if id in WEIGHTS)
-    return tuple(id for pair in pairs for id in pair.needed(settings.fidelity))
+    """The ids of the weights that the chosen experts need with those settings, each once."""
+    chosen = dict.fromkeys((settings.on_transformer[0], settings.on_frequency[0]))
+    paired = [id for expert in chosen if expert in WEIGHTS for id in WEIGHTS[expert].needed(settings.fidelity)]
+    return (*paired, *(gfpgan.weights_of(settings.gfpgan) if gfpgan.ID in chosen else ()))
 
 
-def make_expert(id: str, store: Store, runtime: RuntimeSettings, *, fidelity: float) -> Expert:
-    """The expert of that id, loaded and ready; `fidelity` as in `ExpertSettings`.
+def make_expert(id: str, store: Store, runtime: RuntimeSettings, settings: ExpertSettings) -> Expert:
+    """The expert of that id, loaded and ready, with what `settings` say of it.
 
-    Raises ExpertError for an unknown id, and WeightsError where its weights are missing or do not fit.
+    Raises ExpertError for an unknown id, or where packages of its extra are missing; and WeightsError where its weights
+    are missing or do not fit.
     """
-    return _builder(id)(store, runtime, fidelity)
+    return _builder(id)(store, runtime, settings)
 
 
 def _builder(id: str) -> Builder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,8 +16,8 @@ class GateSettings:
 
     Faces narrower than `skip_below_px` are left alone; from there to `frequency_from_px` they go to the transformer;
     from there to `resize_from_px` the sharpness decides, frequency from `sharpness` on and transformer below; wider
-    ones are only resized. `width_margin` and `sharpness_margin`: by what share of a bound a face must pass it before it
-    changes lanes, once it is on one.
+    ones are only resized; beyond infinity no face is. `width_margin` and `sharpness_margin`: by what share of
+    a bound a face must pass it before it changes lanes, once it is on one.
 
     The default of `sharpness` is where `python -m routing.calibrate` finds that portraits of 100 to 150 px part best
     into those with detail of their own (as photographed, or compressed after) and those without (out of focus, or
@@ -101,6 +102,8 @@ def _reason(traits: Traits, lane: Lane, settings: GateSettings) -> str:
         return f"under {low:g} px"
     if lane is Lane.RESIZE:
         return f"{high:g} px or wider"
+    if math.isinf(middle):
+        return f"{low:g} px or wider"
     if traits.width_px < middle:
         return f"{low:g} to {middle:g} px"
     return f"{middle:g} to {high:g} px, {'soft' if lane is Lane.TRANSFORMER else 'sharp'}"

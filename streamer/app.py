@@ -18,7 +18,7 @@ from streamer import __version__
 from streamer.aio import Worker, run_interruptible
 from streamer.config import Settings
 from streamer.demo import build_sample
-from streamer.machinery import Models, Say, load_detector, load_models, make_pipeline, make_store
+from streamer.machinery import Models, Say, load_detector, load_models, make_pipeline, make_store, routing_of
 from streamer.media.compare import ComparisonSink
 from streamer.media.info import SourceInfo
 from streamer.media.probe import damage_of, probe, sample_frames
@@ -181,7 +181,7 @@ def probe_file(path: Path, settings: Settings, *, frames: int, say: Say = logger
 
     def look() -> Probed:
         info = probe(path)
-        router = Router(load_detector(settings, make_store(settings, say)), settings.routing)
+        router = Router(load_detector(settings, make_store(settings, say)), routing_of(settings))
         return Probed(info, survey(sample_frames(path, frames), router), damage_of(path))
 
     return run_interruptible(_on_a_thread(look))

@@ -81,7 +81,9 @@ def faithful_expert(lane: Lane, candidates: Candidates, settings: Settings, stor
     """Who stands on that lane, at fidelity 1. Raises WeightsError."""
     if lane in candidates:
         return candidates[lane].expert(lane.value, settings, FAITHFUL)
-    return make_expert(getattr(settings.experts, lane.value), store, settings.runtime, fidelity=FAITHFUL)
+    return make_expert(
+        getattr(settings.experts, lane.value), store, settings.runtime, replace(settings.experts, fidelity=FAITHFUL)
+    )
 
 
 def methods_of(

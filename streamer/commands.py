@@ -148,7 +148,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from streamer.training import TrainJob, train
 
     job = TrainJob(
-        expert=arguments.expert,
+        expert=arguments.subject,
         faces=arguments.faces,
         out=arguments.out,
         stage=arguments.stage,

@@ -17,6 +17,7 @@ SETTINGS = {
     "blend": "blending.method",
     "background": "background.method",
     "fidelity": "experts.fidelity",
+    "expert": "experts.every",
     "codec": "output.codec",
     "quality": "output.quality",
     "preset": "output.preset",
@@ -137,7 +138,7 @@ def _add_probe(commands: Any) -> None:
 
 def _add_train(commands: Any) -> None:
     command = _command(commands, "train", "make an expert's weights from a folder of face photographs")
-    command.add_argument("expert", choices=EXPERTS, metavar="EXPERT", help=", ".join(EXPERTS))
+    command.add_argument("subject", choices=EXPERTS, metavar="EXPERT", help=", ".join(EXPERTS))
     command.add_argument(
         "--faces", type=Path, required=True, metavar="FOLDER", help="photographs; its faces.csv is honoured, if any"
     )
@@ -222,6 +223,9 @@ def _add_picture(command: argparse.ArgumentParser, scale: str) -> None:
         "how the rest is enlarged: bicubic, lanczos, compact, realesrgan-x4plus, ..., or a network's .pth, .safetensors"
     )
     command.add_argument("--background", metavar="NAME", help=text)
+    command.add_argument(
+        "--expert", metavar="NAME", help="restore every face of 50 px and more by this one: gfpgan, ..."
+    )
     _add_fidelity(command)
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from blending.blender import make_blender
 from experts.background import BackgroundNetwork, load_network, make_background
 from experts.catalog import make_expert
-from experts.contract import ExpertInfo
+from experts.contract import Expert, ExpertInfo
 from routing.detector import MtcnnDetector
-from routing.router import Router
+from routing.router import Router, RoutingSettings
 from routing.types import Lane
 from streamer.config import Settings
-from streamer.live.warmup import BATCHES, warm_up
+from streamer.live.warmup import batches_of, warm_up
 from streamer.pipeline import Pipeline
 from streamer.restoring import LaneWork
 from weights.store import Store
@@ -29,6 +30,11 @@ class Models:
     detector: MtcnnDetector
     lanes: Mapping[Lane, LaneWork]
     background: BackgroundNetwork | None = None
+
+    @property
+    def experts(self) -> tuple[Expert, ...]:
+        """Those on the lanes, each once."""
+        return tuple({id(work.expert): work.expert for work in self.lanes.values()}.values())
 
     @property
     def infos(self) -> dict[str, ExpertInfo]:
@@ -52,15 +58,22 @@ def load_models(settings: Settings, store: Store, *, between: Callable[[], None]
     chosen = settings.experts
     detector = load_detector(settings, store)
     between()
-    transformer = make_expert(chosen.transformer, store, settings.runtime, fidelity=chosen.fidelity)
-    between()
-    frequency = make_expert(chosen.frequency, store, settings.runtime, fidelity=chosen.fidelity)
-    lanes = {
-        Lane.TRANSFORMER: LaneWork(transformer, chosen.transformer_strength),
-        Lane.FREQUENCY: LaneWork(frequency, chosen.frequency_strength),
-    }
-    between()
+    experts: dict[str, Expert] = {}
+    lanes: dict[Lane, LaneWork] = {}
+    for lane, (id, strength) in {Lane.TRANSFORMER: chosen.on_transformer, Lane.FREQUENCY: chosen.on_frequency}.items():
+        if id not in experts:
+            experts[id] = make_expert(id, store, settings.runtime, chosen)
+        lanes[lane] = LaneWork(experts[id], strength)
+        between()
     return Models(detector, lanes, load_network(settings.background, store, settings.runtime))
+
+
+def routing_of(settings: Settings) -> RoutingSettings:
+    """Where one expert restores every face, the gate has no other lane to send those to that are not too narrow."""
+    if not settings.experts.every:
+        return settings.routing
+    gate = replace(settings.routing.gate, frequency_from_px=math.inf, resize_from_px=math.inf)
+    return replace(settings.routing, gate=gate)
 
 
 class _Stopped(Exception):  # noqa: N818 - an ending, not an error
@@ -100,10 +113,10 @@ class LiveMachinery:
         """In small steps, of which a service that ends waits for one."""
         self._go_on()
         warm_up([], models.detector)
-        for work in models.lanes.values():
-            for size in BATCHES:
+        for expert in models.experts:
+            for size in batches_of(expert):
                 self._go_on()
-                warm_up([work.expert], batches=(size,))
+                warm_up([expert], batches=(size,))
 
     def _go_on(self) -> None:
         if self._stopped:
@@ -126,7 +139,7 @@ def make_pipeline(
 ) -> Pipeline:
     """The way of one stream's frames, with what has to be remembered of that stream."""
     return Pipeline(
-        Router(models.detector, settings.routing),
+        Router(models.detector, routing_of(settings)),
         models.lanes,
         make_background(settings.background, scale, models.background),
         make_blender(settings.blending),

@@ -98,8 +98,7 @@ class _Session:
         self._recording = Recording(
             writer, self._meter, expects_sound=lambda: source.has_sound, duration_seconds=job.duration_seconds
         )
-        experts = [work.expert for work in models.lanes.values()]
-        self._conductor = Conductor(partial(warm_up, experts, models.detector))
+        self._conductor = Conductor(partial(warm_up, models.experts, models.detector))
         self._channel = Channel(
             _NAME,
             source,

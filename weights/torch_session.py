@@ -29,8 +29,7 @@ class TorchSession:
         self._dtype = np.dtype(dtype)
         if settings.threads and self._device.type == "cpu":
             torch.set_num_threads(settings.threads)
-        # Channels last is how the images come, and what the convolutions of both devices are fastest in.
-        self._module = module.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._module = _laid_out(module.to(self._device))
 
     @property
     def taken(self) -> Taken:
@@ -53,6 +52,14 @@ class TorchSession:
 
     def prepare(self) -> None:
         """Nothing to do: torch takes every batch size as it comes."""
+
+
+def _laid_out(module: torch.nn.Module) -> torch.nn.Module:
+    """Channels last is how the images come, and what the convolutions of both devices are fastest in. Modulated
+    convolutions (StyleGAN2) have weights of five extents, for which there is no such layout."""
+    if any(parameter.dim() > 4 for parameter in module.parameters()):
+        return module
+    return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 def _to_numpy(output: torch.Tensor) -> Array:

@@ -19,9 +19,15 @@ class Preparing(Protocol):
     def prepare(self) -> None: ...
 
 
-def warm_up(experts: Iterable[Expert], *others: Preparing, batches: Sequence[int] = BATCHES) -> None:
-    """Has every expert restore black crops in batches of these sizes. To be called on the thread that will compute:
-    networks keep something for each.
+def batches_of(expert: Expert) -> Sequence[int]:
+    """The sizes of batches that it is worth to compute once beforehand: larger ones are parted."""
+    most = expert.info.most_at_once
+    return [size for size in BATCHES if not most or size <= most]
+
+
+def warm_up(experts: Iterable[Expert], *others: Preparing, batches: Sequence[int] | None = None) -> None:
+    """Has every expert restore black crops in batches of these sizes, or of those that live frames mostly have. To be
+    called on the thread that will compute: networks keep something for each.
 
     Raises ExpertError where an expert can't work at all.
     """
@@ -29,5 +35,5 @@ def warm_up(experts: Iterable[Expert], *others: Preparing, batches: Sequence[int
         other.prepare()
     for expert in experts:
         side = expert.info.input_size
-        for size in batches:
+        for size in batches_of(expert) if batches is None else batches:
             expert.restore(np.zeros((size, side, side, 3), np.uint8))

@@ -67,10 +67,10 @@ def test_what_has_no_share_is_not_needed() -> None:
     for fidelity, ids in ((1.0, (faithful,)), (0.0, (crisp,)), (0.5, (faithful, crisp))):
         assert weights_of(ExpertSettings(frequency="transformer", fidelity=fidelity)) == ids
     for fidelity, missing, needed in ((1.0, crisp, faithful), (0.0, faithful, crisp)):
-        expert = make_expert("transformer", Without(missing), RUNTIME, fidelity=fidelity)
+        expert = make_expert("transformer", Without(missing), RUNTIME, ExpertSettings(fidelity=fidelity))
         assert expert.info.weights == Store().entry(needed).digest
         with pytest.raises(WeightsError, match=f"{missing} is not here"):
-            make_expert("transformer", Without(missing), RUNTIME, fidelity=0.5)
+            make_expert("transformer", Without(missing), RUNTIME, ExpertSettings(fidelity=0.5))
 
 
 def test_what_was_mixed_is_told() -> None:
@@ -88,7 +88,9 @@ def test_settings_refuse_a_fidelity_that_cannot_be(wrong: float) -> None:
 def test_shipped_weights_were_made_from_one_another(id: str) -> None:
     """Only between weights of which one was fine-tuned from the other are there good ones; there the network of half
     the way says what lies half way between what the two say."""
-    experts = {fidelity: make_expert(id, Store(), RUNTIME, fidelity=fidelity) for fidelity in (0.0, 0.5, 1.0)}
+    experts = {
+        fidelity: make_expert(id, Store(), RUNTIME, ExpertSettings(fidelity=fidelity)) for fidelity in (0.0, 0.5, 1.0)
+    }
     low = np.stack([_low(seed, experts[1.0].info.input_size) for seed in range(3)])
     crisp, half, faithful = (experts[fidelity].restore(low).astype(float) for fidelity in (0.0, 0.5, 1.0))
     apart = np.sqrt(np.square(crisp - faithful).mean())

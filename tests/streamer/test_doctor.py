@@ -106,7 +106,7 @@ def test_the_weights_that_are_needed_are_those_that_a_job_asks_for(chosen: Exper
     store, runtime = ToldStore(), RuntimeSettings(device="cpu", runtime="torch")
     MtcnnDetector(store, DetectorSettings(), runtime)
     for id in {chosen.transformer, chosen.frequency}:
-        make_expert(id, store, runtime, fidelity=chosen.fidelity)
+        make_expert(id, store, runtime, chosen)
     assert sorted(store.asked) == sorted(needed_weights(chosen, store=store, runtime=runtime))
 
 
