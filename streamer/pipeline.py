@@ -16,7 +16,9 @@ from streamer.color import Planes, detection_rgb
 from streamer.compositing import lay_on
 from streamer.effort import FULL, Effort
 from streamer.enlarging import FrameUpscaler, enlarge
-from streamer.frame import Frame, FrameReport, Plane
+from streamer.frame import Frame, FrameReport, Judged, Plane
+from streamer.guarding import UNGUARDED, Guarding
+from streamer.media.mark import draw_mark
 from streamer.media.overlay import draw_overlay
 from streamer.restoring import UNSTEADIED, FaceRestorer, LaneWork
 from streamer.stopwatch import Stopwatch
@@ -46,7 +48,8 @@ class Pipeline:
 
     `lanes`: the work for each lane that is restored; faces on other lanes stay as the background has them.
     `light_blender`: for frames on which less is to be spent.
-    `keep_baseline`: also hand out the frame as it was before any face was laid on. `overlay`: draw what was decided.
+    `guard`: over this stream's restored faces. `keep_baseline`: also hand out the frame as it was before any face was
+    laid on. `overlay`: draw what was decided. `mark`: say in a corner what was done to the picture.
     """
 
     def __init__(
@@ -59,11 +62,13 @@ class Pipeline:
         scale: int,
         steadiness: SteadinessSettings = UNSTEADIED,
         light_blender: Blender | None = None,
+        guard: Guarding = UNGUARDED,
         keep_baseline: bool = False,
         overlay: bool = False,
+        mark: bool = False,
     ) -> None:
         self._router = router
-        self._restorer = FaceRestorer(lanes, scale=scale, steadiness=steadiness)
+        self._restorer = FaceRestorer(lanes, scale=scale, steadiness=steadiness, guard=guard)
         self._upscaler = upscaler
         self._light_upscaler = upscaler.lighter()
         self._blender = blender
@@ -71,6 +76,8 @@ class Pipeline:
         self._scale = scale
         self._keep_baseline = keep_baseline
         self._overlay = overlay
+        self._mark = mark
+        self._guard = guard
 
     def process(self, frame: Frame, effort: Effort = FULL) -> Processed:
         watch = Stopwatch()
@@ -102,15 +109,22 @@ class Pipeline:
             degraded=(*restored.degraded, *["tile halved for want of memory"] * (self._upscaler.degraded - halved)),
             age_seconds=time.monotonic() - frame.captured_at,
             batches=restored.batches,
+            identity=restored.identity,
             learned_background=upscaler is not self._light_upscaler,
         )
         return Processed(result, baseline, report)
 
+    def rest(self) -> Judged:
+        """After a film's last frame: what came to light of its faces' identity since."""
+        return self._guard.rest()
+
     def _compose(self, frame: Frame, canvas: Planes, patches: Sequence[Patch], blender: Blender) -> Frame:
         # At scale 1 the canvas is the frame itself, and a baseline shares it: lay on a copy then.
-        if patches and (self._keep_baseline or canvas[0] is frame.y):
+        if (patches or self._mark) and (self._keep_baseline or canvas[0] is frame.y):
             canvas = (canvas[0].copy(), canvas[1].copy(), canvas[2].copy())
         lay_on(canvas, patches, color=frame.color, blender=blender)
+        if self._mark:
+            draw_mark(canvas, frame.color)
         return _framed(frame, canvas)
 
 

@@ -326,3 +326,23 @@ def test_the_backgrounds_network_gives_way_to_the_kernel_where_less_is_to_be_spe
     assert (full.report.learned_background, less.report.learned_background) == (True, False)
     kernel = Pipeline(FixedRoutes([]), {}, plain, blender, scale=2).process(picture())
     assert not kernel.report.learned_background
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_the_mark_stands_small_in_a_corner_of_the_result_alone(scale: int) -> None:
+    frame = picture()
+    parts = (make_upscaler(BackgroundSettings(), scale), make_blender(BlendSettings()))
+    done = Pipeline(FixedRoutes([]), {}, *parts, scale=scale, keep_baseline=True, mark=True).process(frame)
+    plain = Pipeline(FixedRoutes([]), {}, *parts, scale=scale).process(frame)
+    assert done.baseline is not None
+    np.testing.assert_array_equal(done.baseline.y, plain.frame.y)
+    changed = done.frame.y != plain.frame.y
+    rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
+    height, width = changed.shape
+    assert 10 <= rows[-1] - rows[0] + 1 <= height / 15
+    assert columns[-1] - columns[0] + 1 <= width / 3
+    assert rows[0] > 0.9 * height
+    assert columns[0] > 0.6 * width
+    mark = done.frame.y[rows[0] : rows[-1], columns[0] : columns[-1]]
+    assert mark.max() > 190, "light letters"
+    assert np.median(mark) < 60, "on a dark ground"
