@@ -187,6 +187,14 @@ def _bench(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _weights(arguments: argparse.Namespace) -> int:
+    settings = _settings(arguments)
+
+    from streamer.weights_command import run as run_weights
+
+    return run_weights(arguments, settings.weights, say=say)
+
+
 def _doctor(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
 
@@ -222,6 +230,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "probe": _probe,
     "train": _train,
     "bench": _bench,
+    "weights": _weights,
     "doctor": _doctor,
     "demo": _demo,
 }

@@ -49,7 +49,17 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"facelane {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
-    for add in (_add_process, _add_serve, _add_watch, _add_probe, _add_train, _add_bench, _add_doctor, _add_demo):
+    for add in (
+        _add_process,
+        _add_serve,
+        _add_watch,
+        _add_probe,
+        _add_train,
+        _add_bench,
+        _add_weights,
+        _add_doctor,
+        _add_demo,
+    ):
         add(commands)
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
@@ -193,6 +203,31 @@ def _add_bench(commands: Any) -> None:
     )
     command.add_argument("--seed", type=int, default=77, metavar="N", help="other faces' widths, noise and errors (77)")
     command.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no table")
+
+
+def _add_weights(commands: Any) -> None:
+    outer: argparse.ArgumentParser = commands.add_parser(
+        "weights", help="list, fetch and check networks, and their licences", description="What networks are made of."
+    )
+    whats = outer.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=Parser)
+    _command(whats, "list", "list all weights: size, where they are, licence, what for")
+    pull = _command(whats, "pull", "fetch weights; a fetch that broke off goes on where it was")
+    pull.add_argument("names", nargs="+", metavar="NAME")
+    _add_accept(pull)
+    verify = _command(whats, "verify", "read every byte of the weights that are here, and compare")
+    verify.add_argument("names", nargs="*", metavar="NAME", help="only these (default: all that are here)")
+    path = _command(whats, "path", "print the folder of fetched weights, or where one file is")
+    path.add_argument("name", nargs="?", metavar="NAME")
+    _command(whats, "licences", "list under which terms weights may be used, and who accepted them")
+    bring = _command(whats, "import", "take weights from a file that you have")
+    bring.add_argument("name", metavar="NAME")
+    bring.add_argument("file", type=Path, metavar="FILE")
+    _add_accept(bring)
+
+
+def _add_accept(command: argparse.ArgumentParser) -> None:
+    text = "you accept the terms of these weights (see `facelane weights licences`); remembered beside them"
+    command.add_argument("--accept-licence", action="append", default=[], metavar="NAME", help=text)
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -88,12 +88,12 @@ class Downloader:
         *,
         say: Say = logger.info,
         watch: Watch | None = None,
-        waits_seconds: Sequence[float] = WAITS_SECONDS,
+        waits_seconds: Sequence[float] | None = None,
     ) -> None:
         self._network = network or Network(NetworkSettings())
         self._say = say
         self._watch = watch
-        self._waits = waits_seconds
+        self._waits = WAITS_SECONDS if waits_seconds is None else waits_seconds
 
     def fetch(self, remote: Remote, target: Path) -> None:
         """Brings the file to `target`. Raises WeightsError, `retryable` where the network was at fault.
@@ -169,7 +169,8 @@ class Downloader:
             raise WeightsError(f"{remote.url} has {total} bytes, and the manifest says {remote.size}")
         if not goes_on:
             part.begin_anew()
-        while block := response.read(BLOCK):
+        # What is there, and not a whole block: a line that breaks loses nothing that had come.
+        while block := response.read1(BLOCK):
             part.append(block)
             if remote.size is not None and part.size > remote.size:
                 raise WeightsError(f"{remote.url} sends more than the {remote.size} bytes that the manifest says")
