@@ -8,8 +8,6 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 import av
@@ -17,14 +15,14 @@ import numpy as np
 import torch
 from av.codec.codec import UnknownCodecError
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from experts import catalog
 from experts.background import BackgroundSettings, weights_of
 from experts.catalog import ExpertSettings
+from experts.contract import ExpertError
 from streamer import __version__
 from streamer.errors import EXIT_NOT_READY
+from streamer.findings import Finding, State, can_process, render
 from streamer.media.encoders import ENCODERS
 from weights.session import Precision, Runtime, RuntimeSettings, WeightsError, open_session
 from weights.store import Store, StoreSettings
@@ -41,29 +39,18 @@ LIVE_FORMATS = {
     "mpjpeg": "MJPEG",
     "video4linux2,v4l2": "V4L2",
 }
+# Of what is not installed with the rest: the packages by which an extra is known, and what it is for.
+EXTRAS = {
+    "gan": (("gfpgan", "basicsr", "facexlib", "realesrgan"), "GFPGAN and Real-ESRGAN"),
+    "spandrel": (("spandrel",), "networks of one's own"),
+    "ncnn": (("ncnn",), "Real-ESRGAN on the processor"),
+    "identity": (("insightface", "dlib-bin"), "identity"),
+    "metrics": (("lpips", "scikit-image"), "figures of fidelity"),
+}
 NEEDED_DECODERS = ("h264", "hevc", "vp9", "av1", "aac")
 DETECTOR_WEIGHTS = ("mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet")
 LOW_DISK_BYTES = 1 << 30
 GIB = 1 << 30
-
-
-class State(Enum):
-    """How grave a finding is. Only BAD keeps the main job from running."""
-
-    GOOD = "ok"
-    NOTE = "note"
-    BAD = "missing"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the answer. `advice` says what to do, and is empty where nothing is to be done."""
-
-    topic: str
-    name: str
-    state: State
-    value: str
-    advice: str = ""
 
 
 def examine(
@@ -81,6 +68,7 @@ def examine(
         _processor,
         lambda: _runtimes(wanted),
         lambda: _weights(Store(weights), needed),
+        lambda: _extras(experts or ExpertSettings()),
         _codecs,
         _live,
         lambda: _places(Store(weights).folder),
@@ -103,29 +91,6 @@ def needed_weights(
     )
 
 
-def can_process(findings: Sequence[Finding]) -> bool:
-    """Whether the main job can run."""
-    return all(finding.state is not State.BAD for finding in findings)
-
-
-def render(findings: Sequence[Finding], console: Console) -> None:
-    """Prints the findings as a plain table, and below it what there is to do."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("what", "state", "found"):
-        table.add_column(heading, overflow="fold")
-    topic = ""
-    for finding in findings:
-        if finding.topic != topic:
-            topic = finding.topic
-            # A line of its own leaves a terminal of 80 columns more room for what was found.
-            table.add_row(Text(topic, style="bold"))
-        table.add_row(Text(f"  {finding.name}"), _colored(finding.state), Text(finding.value))
-    console.print(table)
-    for finding in findings:
-        if finding.advice:
-            console.print(Text.assemble(f"{finding.name}: ", finding.advice), soft_wrap=True)
-
-
 def main_table(
     console: Console,
     *,
@@ -140,18 +105,14 @@ def main_table(
     return 0 if can_process(findings) else EXIT_NOT_READY
 
 
-def _colored(state: State) -> Text:
-    return Text(state.value, style={State.GOOD: "green", State.NOTE: "yellow", State.BAD: "bold red"}[state])
-
-
 def _versions() -> Iterator[Finding]:
     yield Finding("versions", "facelane", State.GOOD, __version__)
     system = f"{platform.system()} {platform.machine()}"
     yield Finding("versions", "python", State.GOOD, f"{platform.python_version()}, {system}")
     for name in PACKAGES:
-        try:
-            yield Finding("versions", name, State.GOOD, importlib.metadata.version(name))
-        except importlib.metadata.PackageNotFoundError:
+        if version := _version(name):
+            yield Finding("versions", name, State.GOOD, version)
+        else:
             yield Finding("versions", name, State.BAD, "not installed", "install Facelane anew with its requirements")
     yield Finding("versions", "ffmpeg", State.GOOD, str(av.ffmpeg_version_info))
 
@@ -205,27 +166,60 @@ def _runtime(name: str, settings: RuntimeSettings, *, failure: State) -> Finding
 
 
 def _weights(store: Store, needed: Sequence[str]) -> Iterator[Finding]:
-    fetch = "is fetched on first use, which needs the package index once"
     for name in needed:
-        if name not in store.entries:
-            yield Finding("weights", name, State.BAD, "not in the manifest", "install Facelane anew")
-            continue
-        try:
-            path = store.present(name)
-        except WeightsError as error:
-            yield Finding("weights", name, State.BAD, "damaged or unreadable", str(error))
-            continue
-        if path is not None:
-            yield Finding("weights", name, State.GOOD, _where(path, store))
-        elif store.offline:
-            yield Finding("weights", name, State.BAD, "no sound copy here", f"offline is set, but it {fetch}")
-        else:
-            yield Finding("weights", name, State.NOTE, "no sound copy here yet", fetch)
+        yield _weight(name, store)
+    try:
+        accepted = [name for name in store.entries if store.acceptance(name) is not None]
+    except WeightsError as error:
+        yield Finding("weights", "accepted terms", State.NOTE, "damaged or unreadable", str(error))
+    else:
+        if accepted:
+            yield Finding("weights", "accepted terms", State.GOOD, ", ".join(accepted))
+
+
+def _weight(name: str, store: Store) -> Finding:
+    if name not in store.entries:
+        return Finding("weights", name, State.BAD, "not in the manifest", "install Facelane anew")
+    try:
+        path = store.present(name)
+    except WeightsError as error:
+        return Finding("weights", name, State.BAD, "damaged or unreadable", str(error))
+    try:
+        store.check_accepted(name)
+    except WeightsError as error:
+        return Finding("weights", name, State.BAD, "terms not accepted", str(error))
+    if path is not None:
+        return Finding("weights", name, State.GOOD, _where(path, store))
+    try:
+        store.check_fetchable(name)
+    except WeightsError as error:
+        return Finding("weights", name, State.BAD, "no sound copy here", str(error))
+    fetch = "is fetched on first use, which needs the network once"
+    return Finding("weights", name, State.NOTE, "no sound copy here yet", fetch)
 
 
 def _where(path: Path, store: Store) -> str:
     # The cache's path is told once, among the places.
     return "in the cache" if path.is_relative_to(store.folder) else "in the package"
+
+
+def _extras(experts: ExpertSettings) -> Iterator[Finding]:
+    """Which extras are here; that their packages load is tried for those that the chosen experts need."""
+    try:
+        catalog.check_packages(experts)
+    except ExpertError as error:
+        yield Finding("extras", "chosen experts", State.BAD, "a package is missing or does not load", str(error))
+    for extra, (packages, purpose) in EXTRAS.items():
+        versions = [f"{name} {version}" for name in packages if (version := _version(name))]
+        absent = f"not installed; for {purpose}: pip install 'facelane[{extra}]'"
+        yield Finding("extras", extra, State.GOOD, ", ".join(versions) if len(versions) == len(packages) else absent)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _codecs() -> Iterator[Finding]:

@@ -9,8 +9,9 @@ from rich.console import Console
 
 from experts.catalog import ExpertSettings, make_expert
 from routing.detector import DetectorSettings, MtcnnDetector
-from streamer.doctor import Finding, State, can_process, examine, main_table, needed_weights, render
+from streamer.doctor import examine, main_table, needed_weights
 from streamer.errors import EXIT_NOT_READY
+from streamer.findings import Finding, State, can_process, render
 from weights.session import RuntimeSettings
 from weights.store import Store, StoreSettings
 
@@ -40,6 +41,22 @@ def test_absent_weights_matter_only_where_they_cannot_be_fetched(tmp_path: Path)
         states[offline] = next(finding for finding in found if finding.name == "mtcnn-pnet").state
         assert list(tmp_path.iterdir()) == []
     assert states == {False: State.NOTE, True: State.BAD}
+
+
+def test_terms_that_nobody_accepted_keep_the_job_from_running_and_those_accepted_are_told(tmp_path: Path) -> None:
+    settings = StoreSettings(folder=tmp_path)
+
+    def found() -> dict[str, Finding]:
+        chosen = ExpertSettings(transformer="gfpgan")
+        return {each.name: each for each in examine(RuntimeSettings(device="cpu"), settings, experts=chosen)}
+
+    before = found()
+    assert before["gfpgan-1.4"].state is State.BAD
+    assert "facelane weights pull gfpgan-1.4 --accept-licence gfpgan-1.4" in before["gfpgan-1.4"].advice
+    assert "accepted terms" not in before
+    Store(settings).accept("gfpgan-1.4")
+    assert found()["gfpgan-1.4"].state is State.NOTE
+    assert found()["accepted terms"].value == "gfpgan-1.4"
 
 
 def test_a_runtime_that_is_set_and_not_there_keeps_the_job_from_running() -> None:
