@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from experts import fidelity, frequency, gfpgan, resize, transformer
+from experts import fidelity, frequency, gfpgan, gfpgan_networks, resize, transformer
 from experts.contract import Expert, ExpertError
 from experts.fidelity import Pair
 from experts.gfpgan import GfpganSettings
@@ -85,6 +85,12 @@ def weights_of(settings: ExpertSettings) -> tuple[str, ...]:
     chosen = dict.fromkeys((settings.on_transformer[0], settings.on_frequency[0]))
     paired = [id for expert in chosen if expert in WEIGHTS for id in WEIGHTS[expert].needed(settings.fidelity)]
     return (*paired, *(gfpgan.weights_of(settings.gfpgan) if gfpgan.ID in chosen else ()))
+
+
+def check_packages(settings: ExpertSettings) -> None:
+    """Raises ExpertError where a package that a chosen expert needs is missing or does not load."""
+    if gfpgan.ID in (settings.on_transformer[0], settings.on_frequency[0]):
+        gfpgan_networks.import_package(settings.gfpgan.version)
 
 
 def make_expert(id: str, store: Store, runtime: RuntimeSettings, settings: ExpertSettings) -> Expert:

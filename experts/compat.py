@@ -18,6 +18,10 @@ from experts.failures import reason
 
 _REMOVED = "torchvision.transforms.functional_tensor"
 
+# basicsr's source archive, the only one there is, can't be built by later versions of Python.
+_OLD_ENOUGH = sys.version_info < (3, 13)
+_ADVICE = "pip install 'facelane[gan]'" if _OLD_ENOUGH else "basicsr, which it needs, wants Python 3.11 or 3.12"
+
 
 def import_gan(module: str) -> ModuleType:
     """A module of gfpgan, basicsr, facexlib or realesrgan, as "gfpgan.archs.gfpganv1_clean_arch".
@@ -26,7 +30,7 @@ def import_gan(module: str) -> ModuleType:
     """
     package = module.partition(".")[0]
     if importlib.util.find_spec(package) is None:
-        raise ExpertError(f"{package} is not installed; pip install 'facelane[gan]'")
+        raise ExpertError(f"{package} is not installed; {_ADVICE}")
     _prepare_torchvision()
     try:
         with warnings.catch_warnings():
@@ -34,7 +38,7 @@ def import_gan(module: str) -> ModuleType:
             warnings.simplefilter("ignore")
             return importlib.import_module(module)
     except ImportError as error:
-        raise ExpertError(f"{package} does not load: {reason(error)}; pip install 'facelane[gan]'") from error
+        raise ExpertError(f"{package} does not load: {reason(error)}; {_ADVICE}") from error
 
 
 def _prepare_torchvision() -> None:

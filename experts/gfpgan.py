@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from experts.contract import ExpertError, ExpertInfo, Image, check_crops
 from experts.failures import reason
-from experts.gfpgan_networks import Version, read_network
+from experts.gfpgan_networks import Version, import_package, read_network
 from weights.session import RuntimeSettings, choose_runtime, open_item_session
 from weights.store import Store, sha256_of
 
@@ -142,15 +142,16 @@ def make(store: Store, runtime: RuntimeSettings, settings: GfpganSettings) -> Gf
     Raises ExpertError where the extra is missing or does not load, and WeightsError where the weights are not to be had
     or do not fit.
     """
+    # Looked at first: a file of 350 MB may have to be fetched.
     _on_torch(runtime)
-    if settings.file is not None:
-        path = settings.file.expanduser()
-        network, side = read_network(lambda: path, settings.version, own=True)
-        label, licence = f"{path.name}@{sha256_of(path)[:12]}", "its author's"
-    else:
+    import_package(settings.version)
+    if settings.file is None:
         entry = store.entry(*weights_of(settings))
-        network, side = read_network(lambda: store.find(entry.id), settings.version, own=False)
-        label, licence = entry.digest, entry.licence
+        path, name, licence = store.find(entry.id), entry.id, entry.licence
+    else:
+        path, name, licence = settings.file.expanduser(), settings.file.name, "its author's"
+    network, side = read_network(path, settings.version, own=settings.file is not None)
+    label = f"{name}@{sha256_of(path)[:12]}"
     return GfpganExpert(network, side, weight=settings.weight, label=label, licence=licence, runtime=runtime)
 
 

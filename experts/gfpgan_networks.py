@@ -42,15 +42,18 @@ OFFICIAL: Mapping[Version, Size] = MappingProxyType(
 )
 
 
-def read_network(find: Callable[[], Path], version: Version, *, own: bool) -> tuple[nn.Module, int]:
-    """The network of that version with the weights of the file that `find` names, and the side of its pictures.
+def import_package(version: Version) -> None:
+    """Raises ExpertError where what that version needs is missing or does not load."""
+    _architecture(version)
 
-    The package is looked for before the file is: one of 350 MB may have to be fetched. `own`: the file is none of the
-    project's, so that the network may be of another size, as the package's training allows. Raises ExpertError where
-    the package is missing or does not load, and WeightsError where the file does not fit.
+
+def read_network(path: Path, version: Version, *, own: bool) -> tuple[nn.Module, int]:
+    """The network of that version with the weights of `path`, and the side of its pictures.
+
+    `own`: the file is none of the project's, so that the network may be of another size, as the package's training
+    allows. Raises ExpertError as `import_package`, and WeightsError where the file does not fit.
     """
     architecture = _architecture(version)
-    path = find()
     tensors = load_torch_file(path)
     size = size_of(tensors, OFFICIAL[version]) if own else OFFICIAL[version]
     network = _built(architecture, size)
