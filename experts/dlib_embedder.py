@@ -47,8 +47,9 @@ class DlibEmbedder:
             weights=None,
             input_shape=(None, SIDE, SIDE, 3),
             settings=replace(runtime, threads=1),
-            batches=(1, 2),
+            batches=(1,),
         )
+        self._session.prepare()
         taken = self._session.taken
         self._info = EmbedderInfo(
             ID, SIZE, THRESHOLD, label, licence, device=taken.device, runtime=taken.runtime, precision=taken.precision

@@ -18,6 +18,7 @@ from streamer import __version__
 from streamer.aio import Worker, run_interruptible
 from streamer.config import Settings
 from streamer.demo import build_sample
+from streamer.disclosure import disclosure
 from streamer.machinery import Models, Say, load_detector, load_models, make_pipeline, make_store, routing_of
 from streamer.media.compare import ComparisonSink
 from streamer.media.info import SourceInfo
@@ -84,9 +85,20 @@ async def _process(job: Job, settings: Settings, progress: Console | None, say: 
             stack.callback(report_file.discard)
         store = make_store(settings, say)
         models = await worker.run(load_models, settings, store)
+        stack.callback(models.close)
         _tell(source.info, models)
-        pipeline = make_pipeline(models, settings, scale=settings.scale, keep_baseline=job.compare, overlay=job.overlay)
+        outlet.disclose(disclosure(settings, models))
+        pipeline = make_pipeline(
+            models,
+            settings,
+            scale=settings.scale,
+            guarded="film",
+            keep_baseline=job.compare,
+            overlay=job.overlay,
+            mark=settings.output.mark,
+        )
         seconds = await _run(source, pipeline, outlet, worker, tally, progress=progress)
+        tally.likeness.add(await worker.run(pipeline.rest))
         facts = await worker.run(_facts, job, settings, source, outlet, models, seconds)
         report = compose_report(tally, facts)
         if report_file is not None:
@@ -153,6 +165,7 @@ def _facts(
         notes=list(outlet.notes),
         damaged=source.damaged,
         output_pixels_percent=100.0 * settings.scale**2,
+        judge=models.judged_by(settings),
     )
 
 

@@ -12,6 +12,7 @@ from blending.blender import BlendingError, BlendSettings
 from experts.background import BackgroundSettings
 from experts.catalog import ExpertSettings
 from experts.contract import ExpertError
+from experts.identity import IdentitySettings
 from experts.steadiness import SteadinessSettings
 from routing.router import RoutingSettings
 from streamer.entries import StreamEntry
@@ -42,6 +43,7 @@ class Settings:
     routing: RoutingSettings = field(default_factory=RoutingSettings)
     experts: ExpertSettings = field(default_factory=ExpertSettings)
     steadiness: SteadinessSettings = field(default_factory=SteadinessSettings)
+    identity: IdentitySettings = field(default_factory=IdentitySettings)
     background: BackgroundSettings = field(default_factory=BackgroundSettings)
     blending: BlendSettings = field(default_factory=BlendSettings)
     output: EncodeSettings = field(default_factory=EncodeSettings)

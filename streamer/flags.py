@@ -18,6 +18,8 @@ SETTINGS = {
     "background": "background.method",
     "fidelity": "experts.fidelity",
     "expert": "experts.every",
+    "judge": "identity.judge",
+    "mark": "output.mark",
     "codec": "output.codec",
     "quality": "output.quality",
     "preset": "output.preset",
@@ -262,6 +264,10 @@ def _add_picture(command: argparse.ArgumentParser, scale: str) -> None:
         "--expert", metavar="NAME", help="restore every face of 50 px and more by this one: gfpgan, ..."
     )
     _add_fidelity(command)
+    text = "measure whether restored faces are still the same persons, and hold back those that are not: dlib, arcface"
+    command.add_argument("--judge", metavar="NAME", help=text)
+    text = "say in a corner of the picture that it was enhanced"
+    command.add_argument("--mark", action="store_const", const=True, help=text)
 
 
 def _add_fidelity(command: argparse.ArgumentParser) -> None:

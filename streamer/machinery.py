@@ -5,31 +5,54 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
 
 from blending.blender import make_blender
 from experts.background import BackgroundNetwork, load_network, make_background
 from experts.catalog import make_expert
 from experts.contract import Expert, ExpertInfo
+from experts.identity import make_embedder
 from routing.detector import MtcnnDetector
 from routing.router import Router, RoutingSettings
 from routing.types import Lane
 from streamer.config import Settings
+from streamer.guarding import UNGUARDED, Guard, Guarding
+from streamer.judging import Judge
 from streamer.live.warmup import batches_of, warm_up
 from streamer.pipeline import Pipeline
 from streamer.restoring import LaneWork
 from weights.store import Store
 
 Say = Callable[[str], None]
+Guarded = Literal["film", "live"]
 
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """What streams share: none of it remembers one frame over the next, and one thread at a time may use it."""
+    """What streams share: none of it remembers one frame over the next, and one thread at a time may use it; but the
+    judge has a thread of its own, and is closed by `close`.
+
+    `judge`: of restored faces, None where nobody asks for one.
+    """
 
     detector: MtcnnDetector
     lanes: Mapping[Lane, LaneWork]
     background: BackgroundNetwork | None = None
+    judge: Judge | None = None
+
+    def judged_by(self, settings: Settings) -> dict[str, object] | None:
+        """The judge, with the threshold and the share that it has by the settings."""
+        if self.judge is None:
+            return None
+        chosen, info = settings.identity, asdict(self.judge.info)
+        threshold = info["threshold"] if chosen.threshold is None else chosen.threshold
+        return {**info, "threshold": threshold, "share": chosen.share}
+
+    def close(self) -> None:
+        """Lets the judge's thread go; after the streams. May be called twice."""
+        if self.judge is not None:
+            self.judge.close()
 
     @property
     def experts(self) -> tuple[Expert, ...]:
@@ -65,7 +88,11 @@ def load_models(settings: Settings, store: Store, *, between: Callable[[], None]
             experts[id] = make_expert(id, store, settings.runtime, chosen)
         lanes[lane] = LaneWork(experts[id], strength)
         between()
-    return Models(detector, lanes, load_network(settings.background, store, settings.runtime))
+    background = load_network(settings.background, store, settings.runtime)
+    between()
+    chosen_judge = settings.identity.judge
+    judge = Judge(make_embedder(chosen_judge, store, settings.runtime)) if chosen_judge else None
+    return Models(detector, lanes, background, judge)
 
 
 def routing_of(settings: Settings) -> RoutingSettings:
@@ -131,13 +158,26 @@ class LiveMachinery:
         """The way for one stream's frames; on the thread of `prepare`, after it. Raises what `prepare` raised."""
         if self._models is None:
             raise self.failure or RuntimeError("the networks are not loaded yet")
-        return make_pipeline(self._models, self._settings, scale=scale)
+        return make_pipeline(self._models, self._settings, scale=scale, guarded="live", mark=self._settings.output.mark)
+
+    def close(self) -> None:
+        """After the last stream; may be called twice."""
+        if self._models is not None:
+            self._models.close()
 
 
 def make_pipeline(
-    models: Models, settings: Settings, *, scale: int, keep_baseline: bool = False, overlay: bool = False
+    models: Models,
+    settings: Settings,
+    *,
+    scale: int,
+    guarded: Guarded | None = None,
+    keep_baseline: bool = False,
+    overlay: bool = False,
+    mark: bool = False,
 ) -> Pipeline:
-    """The way of one stream's frames, with what has to be remembered of that stream."""
+    """The way of one stream's frames, with what has to be remembered of that stream. `guarded`: how the guard acts,
+    where there is a judge."""
     return Pipeline(
         Router(models.detector, routing_of(settings)),
         models.lanes,
@@ -145,6 +185,14 @@ def make_pipeline(
         make_blender(settings.blending),
         scale=scale,
         steadiness=settings.steadiness,
+        guard=_make_guard(models, settings, guarded),
         keep_baseline=keep_baseline,
         overlay=overlay,
+        mark=mark,
     )
+
+
+def _make_guard(models: Models, settings: Settings, guarded: Guarded | None) -> Guarding:
+    if models.judge is None or guarded is None:
+        return UNGUARDED
+    return Guard(settings.identity, models.judge, patient=guarded == "film")

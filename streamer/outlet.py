@@ -30,6 +30,10 @@ class FileOutlet:
     def frames(self) -> int:
         return self._sink.frames
 
+    def disclose(self, what: str) -> None:
+        """What enhanced films are to say of themselves; before the first frame."""
+        self._sink.disclose(what)
+
     async def send(self, processed: Processed) -> None:
         """Raises ValueError where a comparison lacks the baseline: the pipeline is made with `keep_baseline` then."""
         if isinstance(self._sink, FileSink):

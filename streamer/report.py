@@ -18,6 +18,8 @@ from experts.contract import ExpertInfo
 from routing.types import Lane
 from streamer.errors import SinkError
 from streamer.frame import FrameReport
+from streamer.guarding import HELD_BACK
+from streamer.likeness import LikenessTally
 from streamer.media.target import Target, writing
 from streamer.quantiles import DurationSketch
 
@@ -39,6 +41,7 @@ class RunTally:
     tracks: set[int] = field(default_factory=set)
     tracks_by_lane: dict[str, set[int]] = field(default_factory=lambda: {lane.value: set() for lane in Lane})
     faces_now: int = 0
+    likeness: LikenessTally = field(default_factory=LikenessTally)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, report: FrameReport) -> None:
@@ -54,6 +57,7 @@ class RunTally:
         for lane, size in report.batches.items():
             self.batches.setdefault(lane, Counter())[size] += 1
         self.degraded.update(report.degraded)
+        self.likeness.add(report.identity)
         for stage, seconds in report.stage_seconds.items():
             self.add_stage(stage, seconds)
 
@@ -83,6 +87,7 @@ class RunFacts:
     notes: Sequence[str]
     damaged: str | None
     output_pixels_percent: float
+    judge: Mapping[str, object] | None = None
 
 
 def compose_report(tally: RunTally, facts: RunFacts) -> dict[str, Any]:
@@ -107,6 +112,7 @@ def compose_report(tally: RunTally, facts: RunFacts) -> dict[str, Any]:
             "by_reason": dict(tally.reasons.most_common()),
             "batches_by_size": {lane: dict(sorted(sizes.items())) for lane, sizes in tally.batches.items()},
         },
+        "identity": _identity(tally, facts.judge),
         "degraded": dict(tally.degraded),
         "stages_ms": {stage: _stage(sketch) for stage, sketch in sorted(tally.stages.items())},
         "overhead_share": _overhead(tally),
@@ -127,6 +133,12 @@ def compose_report(tally: RunTally, facts: RunFacts) -> dict[str, Any]:
         "damaged": facts.damaged,
         "settings": dict(facts.settings),
     }
+
+
+def _identity(tally: RunTally, judge: Mapping[str, object] | None) -> dict[str, Any]:
+    if judge is None:
+        return {"judge": None, "note": "not measured: no judge is set ([identity] judge)"}
+    return {"judge": dict(judge), **tally.likeness.told(held_back=tally.degraded[HELD_BACK])}
 
 
 def _stage(sketch: DurationSketch) -> dict[str, float | int]:
@@ -192,8 +204,21 @@ def _summary(report: Mapping[str, Any]) -> RenderableType:
     table.add_row("audio-visual sync", "no sound" if sync is None else f"{sync} ms shift against the input")
     degraded = ", ".join(f"{reason} ({count})" for reason, count in report["degraded"].items())
     table.add_row("degraded", degraded or "nothing")
+    table.add_row("identity", _likeness(report["identity"]))
     table.add_row("outside the work", f"{100 * report['overhead_share']:.1f} % of the time")
     return table
+
+
+def _likeness(identity: Mapping[str, Any]) -> str:
+    if identity["judge"] is None:
+        return str(identity["note"])
+    lanes = [
+        f"{lane} {row['mean']:.3f} ({row['judged']} judged, least {row['least']:.3f})"
+        for lane, row in identity["by_lane"].items()
+    ]
+    held = identity["guard"]["faces_held_back"]
+    told = "; ".join(lanes) or "no restored face was judged"
+    return f"cosine by {identity['judge']['id']}: {told}; {held} faces held back"
 
 
 def _lanes(report: Mapping[str, Any]) -> RenderableType:

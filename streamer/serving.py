@@ -51,6 +51,7 @@ async def _serve(settings: Settings, streams: Sequence[StreamEntry], say: Say) -
     """Whatever is opened is closed again in every ending: the server with its peers, then the streams."""
     async with AsyncExitStack() as stack:
         machinery = LiveMachinery(settings, make_store(settings, say))
+        stack.callback(machinery.close)
         studio = _make_studio(settings, machinery)
         stack.push_async_callback(studio.aclose)
         # The studio waits for networks that are being loaded: no longer than need be.

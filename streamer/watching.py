@@ -15,6 +15,7 @@ from rich.console import Console
 from streamer import __version__
 from streamer.aio import Worker, run_interruptible
 from streamer.config import Settings
+from streamer.disclosure import disclosure
 from streamer.effort import Effort
 from streamer.errors import FacelaneError, ProcessingError, SourceError
 from streamer.frame import Frame
@@ -74,6 +75,8 @@ async def _watch(job: WatchJob, settings: Settings, progress: Console | None, sa
         stack.push_async_callback(worker.aclose)
         say("preparing the networks")
         models = await worker.run(load_models, settings, make_store(settings, say))
+        stack.callback(models.close)
+        writer.disclose(disclosure(settings, models))
         session = _Session(job, settings, writer, models)
         stack.push_async_callback(session.aclose)
         report = await session.run(progress, say)
@@ -164,7 +167,9 @@ class _Session:
         return bool(status["state"] == "ended")
 
     def _make_way(self, scale: int) -> _TalliedWay:
-        return _TalliedWay(make_pipeline(self._models, self._settings, scale=scale), self._tally)
+        mark = self._settings.output.mark
+        pipeline = make_pipeline(self._models, self._settings, scale=scale, guarded="live", mark=mark)
+        return _TalliedWay(pipeline, self._tally)
 
     def _told(self, failure: FacelaneError) -> FacelaneError:
         if not self._writer.pictures:
@@ -190,6 +195,7 @@ class _Session:
             notes=list(writer.notes),
             damaged=None,
             output_pixels_percent=100.0 * (last["scale"] or 1) ** 2,
+            judge=self._models.judged_by(self._settings),
         )
         report = compose_report(self._tally, facts)
         return {**report, "recorded_seconds": round(writer.seconds, 3), "latency_ms": last["latency_ms"]}

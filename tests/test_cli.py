@@ -19,6 +19,7 @@ import av
 import numpy as np
 import pytest
 
+from streamer import __version__
 from streamer.cli import main
 from streamer.demo import build_sample
 from tests.helpers.films import SourceMaker, frames_of, packets_of, times_of
@@ -72,6 +73,10 @@ def test_a_meeting_comes_out_whole(meeting: Path, tmp_path: Path, store: Store) 
         assert (info["device"], info["licence"]) == ("cpu", "MIT")
     with av.open(output) as film:
         assert (film.streams.video[0].width, film.streams.video[0].height) == (1280, 960)
+        assert film.metadata["comment"].startswith(f"Enhanced by Facelane {__version__}: faces are restored")
+        for info in report["experts"].values():
+            assert info["weights"] in film.metadata["comment"]
+    assert report["identity"]["judge"] is None
 
 
 def test_the_comparison_is_made_in_the_same_pass(driver: Path, tmp_path: Path) -> None:
@@ -82,6 +87,9 @@ def test_the_comparison_is_made_in_the_same_pass(driver: Path, tmp_path: Path) -
         assert result.pts == scaled.pts == beside.pts
         assert (result.width, scaled.width) == (352, 352)
         assert beside.width > 704
+    for path, says in ((output, True), (both, True), (baseline, False)):
+        with av.open(path) as film:
+            assert ("COMMENT" in film.metadata) is says
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.baseline.mkv", "out.mkv", "out.side-by-side.mkv"]
 
 
@@ -104,6 +112,22 @@ def test_a_film_without_faces_passes_bit_for_bit(plain: Path, tmp_path: Path) ->
         assert before.pts * before.time_base == after.pts * after.time_base
         for old, new in zip(before.planes, after.planes, strict=True):
             assert np.array_equal(old, new)
+
+
+def test_a_film_is_marked_where_that_is_asked_for(plain: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.mkv"
+    assert main(["process", str(plain), str(output), "--scale", "4", "--codec", "ffv1", "--mark", "--quiet"]) == 0
+    for picture in frames_of(output):
+        height, width = picture.y.shape
+        assert (picture.y[-20:-6, width // 2 : -8] < 60).mean() > 0.3
+        assert picture.y[: height // 2].min() > 60
+
+
+def test_an_unknown_judge_is_refused_in_one_line(
+    plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["process", str(plain), str(tmp_path / "out.mkv"), "--judge", "dlip"]) == 2
+    assert "did you mean 'dlib'" in capsys.readouterr().err
 
 
 def test_probe_tells_streams_faces_and_lanes(meeting: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,8 @@ from prometheus_client.metrics import MetricWrapperBase
 
 STAGE_BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 LATENCY_BUCKETS = (0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 2.0)
+# Judges differ: of one person's faces ArcFace says 0.4 and more, dlib 0.92 and more.
+SIMILARITY_BUCKETS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.86, 0.88, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99)
 BATCH_BUCKETS = (1, 2, 3, 4, 6, 8, 12, 16, 24)
 
 MOST_VALUES = 32
@@ -71,6 +73,19 @@ class Families:
         self.faces = self._counter("faces", "Faces of all frames, by the lane they took and why.", "lane", "reason")
         self.batches = self._histogram("batch_faces", "Faces in one run of a lane's expert.", BATCH_BUCKETS, "lane")
         self.degraded = self._counter("degraded", "What was done less well than asked.", "reason")
+        self.similarity = self._histogram(
+            "identity_similarity",
+            "Cosines between restored faces and their originals, of those that were judged.",
+            SIMILARITY_BUCKETS,
+            "lane",
+        )
+        self.guard_steps = self._counter(
+            "identity_guard_steps", "Steps of tracks' strengths, down where a face was another person's.", "direction"
+        )
+        self.unjudged = self._counter(
+            "identity_unjudged",
+            "Restored faces that were not judged though they should: newer ones came, or it failed.",
+        )
         self.effort = self._gauge(
             "effort_level", "Steps down the ladder of effort; 0 is full. Absent while there is nothing to enhance."
         )

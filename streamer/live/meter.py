@@ -9,7 +9,7 @@ from threading import Lock
 from typing import get_args
 
 from routing.types import Lane
-from streamer.frame import FrameReport
+from streamer.frame import FrameReport, Judged
 from streamer.live.families import Children, Families
 from streamer.live.figures import STEPS, MeterSnapshot, RecentFigures, Tally, snapshot_of
 from streamer.live.ports import Cause, SourceState, SourceStatus
@@ -38,6 +38,8 @@ DROP_REASONS = (
     "no_key_frame",
 )
 SLOW_VIEWER = "slow_viewer"
+DOWN, UP = "down", "up"
+"""Ways of a guard's steps."""
 LONGEST_GLASS_SECONDS = 60.0
 
 
@@ -121,9 +123,17 @@ class StreamMeter:
                 self._series.batches[(lane,)].observe(size)
             for reason in report.degraded:
                 self._series.degraded[(reason,)].inc()
+            self._add_judged(report.identity)
             # What is left of a restoration that has ended is no further face.
             lanes = [self._add_face(route.lane, route.reason) for route in report.routes if not route.fading]
             self._recent.lanes.append((now, Counter(lanes)))
+
+    def _add_judged(self, judged: Judged) -> None:
+        for lane, similarity in judged.similarities:
+            self._series.similarity[(lane,)].observe(similarity)
+        self._series.guard_steps[(DOWN,)].inc(judged.lowered)
+        self._series.guard_steps[(UP,)].inc(judged.raised)
+        self._series.unjudged.inc(judged.unjudged)
 
     def _add_face(self, lane: Lane, reason: str) -> str:
         self._series.faces[(lane.value, reason)].inc()
@@ -246,6 +256,9 @@ class _Series:
         self.faces = Children(families.faces, name)
         self.batches = Children(families.batches, name)
         self.degraded = Children(families.degraded, name)
+        self.similarity = Children(families.similarity, name)
+        self.guard_steps = Children(families.guard_steps, name)
+        self.unjudged = families.unjudged.labels(name)
         self.source_state = Children(families.source_state, name)
         self.reconnects = Children(families.reconnects, name)
         self._begin()
@@ -257,5 +270,7 @@ class _Series:
         for kind in get_args(LostPackets):
             self.packets_lost[(kind,)].inc(0)
         self.frames_out[("enhanced",)].inc(0)
+        for direction in (DOWN, UP):
+            self.guard_steps[(direction,)].inc(0)
         for cause in Cause:
             self.reconnects[(cause.value,)].inc(0)

@@ -98,6 +98,12 @@ class ComparisonSink:
         """Frames encoded so far, of the result."""
         return self._sinks[0].frames
 
+    def disclose(self, what: str) -> None:
+        """As `FileSink.disclose`, for the films that show the result."""
+        output, _, both = self._sinks
+        output.disclose(what)
+        both.disclose(what)
+
     async def send(self, baseline: Frame, result: Frame) -> None:
         """Queue one moment's two pictures. Raises what writing an earlier one raised."""
         output, before, both = self._sinks

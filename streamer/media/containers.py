@@ -21,8 +21,8 @@ class Container:
 
     `audio` and `text`: the encoder of sound and of written subtitles that the container surely takes, None for none.
     `reorders`: B-frames don't move its times. `below_zero`: it holds times under 0, as sound has that an encoder began
-    early. `covers`: it tells a cover from a film. `allow`: where FFmpeg would take any stream as private data that
-    nobody can read, the codecs that we copy.
+    early. `covers`: it tells a cover from a film. `tags`: it holds tags of the film. `allow`: where FFmpeg would
+    take any stream as private data that nobody can read, the codecs that we copy.
     """
 
     muxer: str
@@ -33,6 +33,7 @@ class Container:
     reorders: bool = True
     below_zero: bool = True
     covers: bool = False
+    tags: bool = True
     allow: frozenset[str] | None = None
 
     @property
@@ -71,6 +72,7 @@ _TRANSPORT = Container(
     chapters=False,
     reorders=False,
     below_zero=False,
+    tags=False,
     allow=_TRANSPORT_CODECS,
 )
 

@@ -82,7 +82,8 @@ class EncodeSettings:
     is. `preset`: the encoder's own word for speed, None for our choice. `unsupported`: what to do with a sound or text
     that the container doesn't take as it is: "reencode" just that stream, leave it out with a "warn"ing, or stop with
     an "error"; what can't be re-encoded is left out with a warning. `faststart`: put the index of an MP4 or MOV first,
-    so that it plays while it loads (copies the file once at the end).
+    so that it plays while it loads (copies the file once at the end). `mark`: say in a corner of the picture that it
+    was enhanced; live pictures too.
 
     Raises UsageError where these make no sense together.
     """
@@ -92,6 +93,7 @@ class EncodeSettings:
     preset: str | None = None
     unsupported: OnUnsupported = "reencode"
     faststart: bool = True
+    mark: bool = False
 
     def __post_init__(self) -> None:
         if self.codec not in ENCODERS:

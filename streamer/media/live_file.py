@@ -21,6 +21,7 @@ from streamer.media.containers import Container, container_of
 from streamer.media.demux import file_url
 from streamer.media.encoders import EncodeSettings, check_fits
 from streamer.media.live_sound import SoundTimes, SoundTrack, sound_track
+from streamer.media.mux import disclosed
 from streamer.media.target import Target, writing
 from streamer.media.video_track import VideoTrack
 
@@ -56,6 +57,7 @@ class LiveFileWriter:
         self._container = replace(container_of(path), reorders=False)
         check_fits(settings, self._container)
         self._settings = settings
+        self._disclosure = ""
         self._film: _LiveFilm | None = None
         self._early: deque[SoundPacket] = deque()
         self._closed = False
@@ -82,6 +84,10 @@ class LiveFileWriter:
     @property
     def notes(self) -> tuple[str, ...]:
         return () if self._film is None else self._film.notes
+
+    def disclose(self, what: str) -> None:
+        """What the film is to say of itself among its tags; before the first picture."""
+        self._disclosure = what
 
     def write(self, frame: Frame, *, has_sound: bool) -> int:
         """Encode one picture; returns the bytes of what the encoder gave out. `has_sound`: whether sound is to be
@@ -126,7 +132,14 @@ class LiveFileWriter:
         self._target.discard()
 
     def _open(self, first: Frame, *, has_sound: bool) -> _LiveFilm:
-        self._film = film = _LiveFilm(self._target.part, first, self._settings, self._container, has_sound=has_sound)
+        self._film = film = _LiveFilm(
+            self._target.part,
+            first,
+            self._settings,
+            self._container,
+            has_sound=has_sound,
+            disclosure=self._disclosure,
+        )
         for packet in self._early:
             film.hear(packet)
         self._early.clear()
@@ -137,7 +150,14 @@ class _LiveFilm:
     """An open output container with its tracks."""
 
     def __init__(
-        self, part: Path, first: Frame, settings: EncodeSettings, container: Container, *, has_sound: bool
+        self,
+        part: Path,
+        first: Frame,
+        settings: EncodeSettings,
+        container: Container,
+        *,
+        has_sound: bool,
+        disclosure: str,
     ) -> None:
         self.pictures = 0
         self.seconds = 0.0
@@ -149,6 +169,7 @@ class _LiveFilm:
             self._video = VideoTrack(self._output, self._timed(first), settings=settings, container=container)
             self._sound: SoundTrack | None = sound_track(self._output, container) if has_sound else None
             self._times = SoundTimes(first.captured_at)
+            self._output.metadata.update(disclosed({}, disclosure))
             self._output.start_encoding()
         except BaseException:
             self.drop()

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 # What a demuxer says of the file that it read, not of the film: the muxer writes its own.
 _FILE_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "rotate"})
+COMMENT = "comment"
 _STATISTICS = ("_statistics_", "bps", "number_of_", "duration")
 # A damaged place makes the demuxer stumble; so many times in a row mean that there is no more.
 _MAX_STUMBLES = 20
@@ -115,9 +116,13 @@ class StreamCopier:
         else:
             self._replace(stream)
 
-    def tags(self, pictures: Stream) -> None:
-        """Write the film's tags and chapters, and the tags of the picture track. Before the first packet."""
-        self._output.metadata.update(_kept(self._info.metadata))
+    def tags(self, pictures: Stream, *, disclosure: str = "") -> None:
+        """Write the film's tags and chapters, and the tags of the picture track. Before the first packet.
+
+        `disclosure`: what was done to the film, to stand below whatever comment it has."""
+        self._output.metadata.update(disclosed(_kept(self._info.metadata), disclosure))
+        if disclosure and not self._container.tags:
+            self._say(f"{self._container.muxer} has no place to say that the film was enhanced")
         source = self._input.streams[self._info.video_index]
         pictures.metadata.update(_kept(source.metadata))
         pictures.disposition = source.disposition
@@ -226,6 +231,13 @@ class StreamCopier:
     def _say(self, note: str) -> None:
         logger.info("%s", note)
         self.notes.append(note)
+
+
+def disclosed(tags: Mapping[str, str], disclosure: str) -> dict[str, str]:
+    """The tags, with `disclosure` in the comment below what stands there: the tag that all our containers keep."""
+    key = next((key for key in tags if key.lower() == COMMENT), COMMENT)
+    lines = [line for line in (tags.get(key, ""), disclosure) if line]
+    return {**tags, key: "\n".join(lines)} if lines else dict(tags)
 
 
 def _kept(tags: Mapping[str, str]) -> dict[str, str]:

@@ -59,6 +59,7 @@ class FileWriter:
         self._info = info
         self._settings = settings
         self._copy_streams = copy_streams
+        self._disclosure = ""
         self._film: _Film | None = None
         self._complete = False
         self._target = Target(path, source=info.path, overwrite=overwrite)
@@ -71,6 +72,10 @@ class FileWriter:
     def notes(self) -> tuple[str, ...]:
         return () if self._film is None else self._film.notes
 
+    def disclose(self, what: str) -> None:
+        """What the film is to say of itself among its tags; before the first frame."""
+        self._disclosure = what
+
     def write(self, frame: Frame) -> None:
         """Encode one frame, and write what is due of the other streams.
 
@@ -79,7 +84,13 @@ class FileWriter:
         with writing(self.path):
             if self._film is None:
                 self._film = _Film(
-                    self._target.part, frame, self._info, self._settings, self._container, self._copy_streams
+                    self._target.part,
+                    frame,
+                    self._info,
+                    self._settings,
+                    self._container,
+                    copy_streams=self._copy_streams,
+                    disclosure=self._disclosure,
                 )
             self._film.write(frame)
 
@@ -114,7 +125,9 @@ class _Film:
         info: SourceInfo,
         settings: EncodeSettings,
         container: Container,
+        *,
         copy_streams: bool,
+        disclosure: str,
     ) -> None:
         options = _muxer_options(container, first, settings)
         self._output: OutputContainer = av.open(file_url(part), "w", format=container.muxer, container_options=options)
@@ -126,7 +139,7 @@ class _Film:
                 )
             elif copy_streams:
                 self._copier.add(stream)
-        self._copier.tags(self._video.stream)
+        self._copier.tags(self._video.stream, disclosure=disclosure)
         self._output.start_encoding()
 
     @property
@@ -214,6 +227,10 @@ class FileSink:
     def frames(self) -> int:
         """Frames encoded so far."""
         return self._frames
+
+    def disclose(self, what: str) -> None:
+        """As `FileWriter.disclose`."""
+        self._writer.disclose(what)
 
     async def send(self, frame: Frame) -> None:
         """Queue a frame; wait while the queue is full. Raises what writing an earlier frame raised."""

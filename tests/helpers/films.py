@@ -180,9 +180,12 @@ def packets_of(path: Path, index: int) -> list[tuple[str, Fraction]]:
         ]
 
 
-def rewrite(source: Path, target: Path, settings: EncodeSettings | None = None) -> tuple[str, ...]:
-    """Pass a whole film through the sink unchanged; return its notes."""
+def rewrite(
+    source: Path, target: Path, settings: EncodeSettings | None = None, *, disclosure: str = ""
+) -> tuple[str, ...]:
+    """Pass a whole film through the sink unchanged, but for what it is to say of itself; return its notes."""
     writer = FileWriter(target, info_of(source), settings or EncodeSettings(), overwrite=False)
+    writer.disclose(disclosure)
     for frame in frames_of(source):
         writer.write(frame)
     writer.complete()

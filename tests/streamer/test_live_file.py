@@ -187,6 +187,17 @@ def test_pictures_of_another_size_fit_the_first(tmp_path: Path) -> None:
     assert "made to fit" in writer.notes[0]
 
 
+@pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.webm"])
+def test_a_recording_says_that_it_was_enhanced(name: str, tmp_path: Path) -> None:
+    writer = LiveFileWriter(tmp_path / name, settings_for(tmp_path / name), overwrite=False)
+    writer.disclose("Enhanced by Facelane")
+    for seq in range(5):
+        writer.write(frame(seq, seq / 25), has_sound=False)
+    writer.finish()
+    with av.open(tmp_path / name) as film:
+        assert {key.lower(): value for key, value in film.metadata.items()}["comment"] == "Enhanced by Facelane"
+
+
 def test_a_film_without_a_picture_leaves_nothing(tmp_path: Path) -> None:
     writer = LiveFileWriter(tmp_path / "film.mkv", FAST, overwrite=False)
     for packet in opus(1):

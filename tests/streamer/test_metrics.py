@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from routing.types import Lane
 from streamer.effort import LADDER
+from streamer.frame import Judged
 from streamer.live.families import MOST_VALUES
 from streamer.live.meter import DROP_REASONS, StreamMeter
 from streamer.live.ports import Cause, SourceState, SourceStatus
@@ -109,6 +111,21 @@ def test_counts_faces_by_lane_and_reason_but_not_what_only_fades(metrics: LiveMe
     assert value(metrics, "facelane_faces_total", lane="skip", reason="under 50 px") == 1
     assert value(metrics, "facelane_faces_total", lane="frequency", reason="fading") is None
     assert value(metrics, "facelane_batch_faces_sum", lane="transformer") == 4
+
+
+def test_counts_likenesses_and_the_guards_steps(metrics: LiveMetrics, meter: StreamMeter) -> None:
+    assert value(metrics, "facelane_identity_guard_steps_total", direction="down") == 0
+    judged = Judged(
+        (("transformer", 0.97), ("transformer", 0.91), ("frequency", 0.95)), lowered=2, raised=1, unjudged=4
+    )
+    meter.report(replace(report(), identity=judged))
+    for bound, count in (("0.9", 0), ("0.92", 1), ("0.98", 2)):
+        name = "facelane_identity_similarity_bucket"
+        assert value(metrics, name, lane="transformer", le=bound) == count
+    assert value(metrics, "facelane_identity_similarity_count", lane="frequency") == 1
+    assert value(metrics, "facelane_identity_guard_steps_total", direction="down") == 2
+    assert value(metrics, "facelane_identity_guard_steps_total", direction="up") == 1
+    assert value(metrics, "facelane_identity_unjudged_total") == 4
 
 
 def test_shows_the_faces_of_the_last_second(meter: StreamMeter, clock: Clock) -> None:

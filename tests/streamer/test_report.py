@@ -14,7 +14,8 @@ from rich.console import Console
 from experts.contract import ExpertInfo
 from routing.types import Box, Face, Lane, Route, Traits
 from streamer.errors import OutputExistsError
-from streamer.frame import FrameReport
+from streamer.frame import FrameReport, Judged
+from streamer.guarding import HELD_BACK
 from streamer.media.target import Target
 from streamer.report import RunFacts, RunTally, compose_report, print_table, write_report
 
@@ -51,6 +52,7 @@ def tally() -> RunTally:
     told.add(FrameReport(0, SPENT, routes, batches={"transformer": 1}))
     fading = replace(route(Lane.TRANSFORMER, 1, "fading"), fading=True)
     told.add(FrameReport(1, {"track": 0.002}, (route(Lane.SKIP, 1, "tiny"), fading), ("expert transformer failed",)))
+    told.likeness.add(Judged((("transformer", 0.96), ("transformer", 0.913)), lowered=1, unjudged=2))
     told.add_stage("decode", 0.003)
     return told
 
@@ -76,6 +78,34 @@ def test_the_fields_figures_follow_their_definitions() -> None:
     assert timing["frame_rate_ratio"] == 60.0
     assert timing["processing_ms_per_frame"] == 2000.0
     assert timing["audio_visual_sync_ms"] == -1.5
+
+
+def test_identity_is_told_by_lane_with_what_the_guard_did() -> None:
+    told = tally()
+    told.degraded[HELD_BACK] = 7
+    report = compose_report(told, replace(FACTS, judge={"id": "dlib", "threshold": 0.92}))
+    assert report["identity"] == {
+        "judge": {"id": "dlib", "threshold": 0.92},
+        "by_lane": {
+            "transformer": {
+                "judged": 2,
+                "mean": 0.9365,
+                "least": 0.913,
+                "histogram": {"0.90": 1, "0.96": 1},
+            }
+        },
+        "unjudged": 2,
+        "guard": {"lowered": 1, "raised": 0, "faces_held_back": 7},
+    }
+    console = Console(width=120, record=True, file=io.StringIO())
+    print_table(report, console)
+    assert "transformer 0.936 (2 judged, least 0.913); 7 faces held back" in console.export_text()
+
+
+def test_a_run_without_a_judge_says_that_identity_was_not_measured() -> None:
+    report = compose_report(tally(), FACTS)
+    assert report["identity"]["judge"] is None
+    assert "not measured" in report["identity"]["note"]
 
 
 def test_overhead_is_what_is_neither_decoding_inference_scaling_blending_nor_encoding() -> None:

@@ -435,3 +435,34 @@ def test_helper_reads_what_it_wrote(tmp_path: Path) -> None:
     maker(source).write()
     assert [frame.pts for frame in frames_of(source)] == TIMES
     assert info_of(source).time_base == MILLI
+
+
+DISCLOSURE = "Enhanced by Facelane 1: faces are restored, and no evidence. transformer lane: t (w@0123 + w@4567), é"
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
+@pytest.mark.parametrize("comment", ["", "Filmed on a Sunday"])
+def test_an_enhanced_film_says_so_beside_the_tags_that_it_had(tmp_path: Path, suffix: str, comment: str) -> None:
+    source, made = tmp_path / "in.mkv", tmp_path / f"out{suffix}"
+    film = maker(source)
+    film.output.metadata.update({"title": "A film", **({"comment": comment} if comment else {})})
+    film.write()
+    rewrite(source, made, WEBM if suffix == ".webm" else None, disclosure=DISCLOSURE)
+    told = _tags(made)
+    assert told["title"] == "A film"
+    assert told["comment"] == (f"{comment}\n{DISCLOSURE}" if comment else DISCLOSURE)
+    again = tmp_path / f"again{suffix}"
+    rewrite(made, again, WEBM if suffix == ".webm" else None)
+    assert _tags(again)["comment"] == told["comment"]
+
+
+def test_a_container_without_tags_says_that_it_has_no_place_for_it(tmp_path: Path) -> None:
+    source = tmp_path / "in.mkv"
+    maker(source).write()
+    notes = rewrite(source, tmp_path / "out.ts", disclosure=DISCLOSURE)
+    assert "mpegts has no place to say that the film was enhanced" in notes
+
+
+def _tags(path: Path) -> dict[str, str]:
+    with av.open(path) as film:
+        return {key.lower(): value for key, value in film.metadata.items()}
