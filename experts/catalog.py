@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from experts import fidelity, frequency, gfpgan, gfpgan_networks, resize, transformer
+from experts import fidelity, frequency, gfpgan, gfpgan_networks, own_models, resize, transformer
 from experts.contract import Expert, ExpertError
 from experts.fidelity import Pair
 from experts.gfpgan import GfpganSettings
@@ -42,11 +42,13 @@ WEIGHTS: Mapping[str, Pair[str]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class ExpertSettings:
-    """Which expert, by its id in `EXPERTS`, stands on each lane that restores; and how much of its work is laid on.
+    """Which expert stands on each lane that restores, by its id in `EXPERTS` or the path of a network's weights that
+    spandrel knows; and how much of its work is laid on.
 
     `fidelity`: how the networks of this project restore, from 0, crisp, to 1, faithful; see `experts.fidelity`. A
     strength of 0 leaves the background, 1 lays the restored face on whole. `every`: the expert that restores all faces
     that are not too narrow, whatever the gate says, in the place of those of the lanes; empty: the lanes have theirs.
+    `licence`: of files that the user brings along, to be told.
     """
 
     fidelity: float = fidelity.DEFAULT
@@ -56,6 +58,7 @@ class ExpertSettings:
     frequency_strength: float = 1.0
     every: str = ""
     every_strength: float = 1.0
+    licence: str = ""
     gfpgan: GfpganSettings = field(default_factory=GfpganSettings)
 
     def __post_init__(self) -> None:
@@ -103,8 +106,11 @@ def make_expert(id: str, store: Store, runtime: RuntimeSettings, settings: Exper
 
 
 def _builder(id: str) -> Builder:
+    if own_models.is_file_name(id):
+        return lambda _store, runtime, settings: own_models.load_expert(id, runtime, licence=settings.licence)
     builder = EXPERTS.get(id)
     if builder is None:
         near = difflib.get_close_matches(id, EXPERTS, n=1, cutoff=0.0)
-        raise ExpertError(f"there is no expert {id!r}; did you mean {near[0]!r}? Known: {', '.join(EXPERTS)}")
+        known = f"{', '.join(EXPERTS)}, or a network's file ({' or '.join(own_models.SUFFIXES)})"
+        raise ExpertError(f"there is no expert {id!r}; did you mean {near[0]!r}? Known: {known}")
     return builder

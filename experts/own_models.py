@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from blending.align import Template
 from experts.compat import import_torchvision
 from experts.contract import ExpertError, ExpertInfo, Image, check_crops
 from experts.failures import reason
@@ -29,6 +31,7 @@ SUFFIXES = (".pth", ".safetensors")
 FACE_SIDE = 128
 """Of the aligned crops, in pixels, that a network for any picture gets."""
 _COARSEST_CELL = 16
+_MOST_SAID = 160
 
 
 def is_file_name(word: str) -> bool:
@@ -52,13 +55,13 @@ def load_expert(file: str, runtime: RuntimeSettings, *, licence: str = "") -> Ow
     network = _Network(_descriptor(path))
     if network.channels != 3:
         raise ExpertError(f"{path} takes {network.channels} channel, a face has 3: it may be a background")
-    return OwnExpert(_pictures(network, path, runtime, licence), side=network.face_side)
+    return OwnExpert(_pictures(network, path, runtime, licence), side=network.face_side, template=network.template)
 
 
 class OwnExpert:
     """A user's network as a face expert: one aligned crop after the other, of `side` x `side` px."""
 
-    def __init__(self, pictures: TorchPictures, *, side: int) -> None:
+    def __init__(self, pictures: TorchPictures, *, side: int, template: Template) -> None:
         told = pictures.info
         self._pictures = pictures
         self._info = ExpertInfo(
@@ -70,6 +73,8 @@ class OwnExpert:
             device=told.device,
             runtime=told.runtime,
             precision=told.precision,
+            template=template,
+            most_at_once=1,
         )
 
     @property
@@ -114,6 +119,11 @@ class _Network(torch.nn.Module):
         side: int = max(FACE_SIDE, self._descriptor.size_requirements.minimum)
         return side + int(self._descriptor.size_requirements.get_padding(side, side)[0])
 
+    @property
+    def template(self) -> Template:
+        """How its aligned crops are cut: as the field's face networks have learned it, or ours for all others."""
+        return "ffhq" if self._descriptor.purpose == "FaceSR" else "face"
+
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
         made: torch.Tensor = self._descriptor(picture)
         return made
@@ -146,14 +156,16 @@ def _descriptor(path: Path) -> Any:
     spandrel = _spandrel()
     tensors = _tensors(path)
     try:
-        found = spandrel.ModelLoader("cpu").load_from_state_dict(spandrel.canonicalize_state_dict(dict(tensors)))
+        with warnings.catch_warnings():
+            # Some architectures use words that torch is about to drop: nothing that a user could do about.
+            warnings.simplefilter("ignore")
+            found = spandrel.ModelLoader("cpu").load_from_state_dict(spandrel.canonicalize_state_dict(dict(tensors)))
     except spandrel.UnsupportedModelError as error:
         raise ExpertError(f"{path} is no network that spandrel knows; see its list of architectures") from error
     # Names that look like an architecture and are not whole: each architecture stumbles in a way of its own.
     except Exception as error:
-        raise ExpertError(
-            f"{path} looks like a network that spandrel knows, but does not fit: {reason(error)}"
-        ) from error
+        told = " ".join(str(error).split())[:_MOST_SAID] or type(error).__name__
+        raise ExpertError(f"{path} looks like a network that spandrel knows, but does not fit: {told}") from error
     name = found.architecture.name
     if not isinstance(found, spandrel.ImageModelDescriptor):
         raise ExpertError(

@@ -125,7 +125,7 @@ def open_ncnn(name: str, store: Store, runtime: RuntimeSettings) -> NcnnNetwork:
 
 def _open_torch(name: str, store: Store, runtime: RuntimeSettings, denoise: float) -> TorchPictures:
     model = MODELS[name]
-    module = _build(model)
+    module = build(model)
     ids = torch_weights(name, denoise)
     entries = [store.entry(id) for id in ids]
     load_mixed(module, [store.find(id) for id in ids], share=denoise)
@@ -150,7 +150,7 @@ def load_mixed(module: torch.nn.Module, files: list[Path], *, share: float) -> N
         module.load_state_dict(mixed, strict=True)
 
 
-def _build(model: Model) -> torch.nn.Module:
+def build(model: Model) -> torch.nn.Module:
     """As Real-ESRGAN's own program builds it. Raises ExpertError where the packages are not there."""
     if model.architecture == "RRDBNet":
         make = import_gan("basicsr.archs.rrdbnet_arch").RRDBNet
