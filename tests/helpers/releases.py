@@ -97,10 +97,12 @@ def released(folder: Path) -> Iterator[Releases]:
     releases.url = f"https://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
-    yield releases
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield releases
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def _certificate(folder: Path) -> tuple[Path, Path]:
