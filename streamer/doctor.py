@@ -44,7 +44,7 @@ EXTRAS = {
     "gan": (("gfpgan", "basicsr", "facexlib", "realesrgan"), "GFPGAN and Real-ESRGAN"),
     "spandrel": (("spandrel",), "networks of one's own"),
     "ncnn": (("ncnn",), "Real-ESRGAN on the processor"),
-    "identity": (("insightface", "dlib-bin"), "identity"),
+    "identity": (("insightface",), "ArcFace and SCRFD"),
     "metrics": (("lpips", "scikit-image"), "figures of fidelity"),
 }
 NEEDED_DECODERS = ("h264", "hevc", "vp9", "av1", "aac")
