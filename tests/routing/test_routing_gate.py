@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from routing.gate import GateSettings, decide
@@ -103,3 +105,10 @@ def test_all_four_numbers_are_settings() -> None:
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         GateSettings(**settings)
+
+
+def test_beyond_infinity_no_lane_is_taken() -> None:
+    settings = GateSettings(frequency_from_px=math.inf, resize_from_px=math.inf)
+    for width in (50.0, 120.0, 900.0):
+        assert decide(Traits(width, 1e4), settings) == (Lane.TRANSFORMER, "50 px or wider")
+    assert decide(Traits(49.0, 1e4), settings).lane is Lane.SKIP

@@ -346,3 +346,32 @@ def test_the_mark_stands_small_in_a_corner_of_the_result_alone(scale: int) -> No
     mark = done.frame.y[rows[0] : rows[-1], columns[0] : columns[-1]]
     assert mark.max() > 190, "light letters"
     assert np.median(mark) < 60, "on a dark ground"
+
+
+class Echo:
+    """Returns what it is given, as the field's restorers want it cut: what is laid on is then the picture itself."""
+
+    info = ExpertInfo("echo", 256, 1, "none", "none needed", "cpu", "numpy", "uint8", template="ffhq")
+
+    def restore(self, crops: Image) -> Image:
+        return crops.copy()
+
+    def begin(self, crops: Image) -> Callable[[], Image]:
+        return partial(self.restore, crops)
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_face_cut_by_the_fields_template_lies_where_it_was(scale: int) -> None:
+    routes = [route_at(150, 110, 120, Lane.TRANSFORMER)]
+    frame = picture()
+
+    def luma(lanes: dict[Lane, LaneWork]) -> npt.NDArray[np.float64]:
+        upscaler = make_upscaler(BackgroundSettings(), scale)
+        made = Pipeline(FixedRoutes(routes), lanes, upscaler, make_blender(BlendSettings()), scale=scale)
+        return made.process(frame).frame.y.astype(float)
+
+    plain, laid = luma({}), luma({Lane.TRANSFORMER: LaneWork(Echo())})
+    # Against one pixel of the source beside it.
+    face = np.s_[60 * scale : 160 * scale, 110 * scale : 190 * scale]
+    moved = np.abs(plain[face] - np.roll(plain, scale, axis=1)[face]).mean()
+    assert np.abs(laid[face] - plain[face]).mean() < 0.25 * moved
