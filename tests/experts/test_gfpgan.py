@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import pickle
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,7 @@ from weights.store import Store, StoreSettings, sha256_of
 
 # One thread: two wait for each other at every step where the processor has other work, too.
 CPU = RuntimeSettings(device="cpu", threads=1)
+ROOT = Path(__file__).parents[2]
 VERSIONS: tuple[Version, ...] = ("1", "1.4")
 
 
@@ -224,3 +226,10 @@ def test_a_torchvision_of_another_torch_is_told(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.delitem(sys.modules, "torchvision", raising=False)
     with pytest.raises(ExpertError, match=r"torchvision .* beside torch .*nms does not exist; install the torchvision"):
         import_gan("gfpgan.archs.gfpganv1_clean_arch")
+
+
+def test_heavy_packages_are_imported_only_for_those_who_ask() -> None:
+    heavy = {"gfpgan", "basicsr", "facexlib", "torchvision"}
+    code = f"import sys, streamer.commands, streamer.app; print({heavy!r} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "set()"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,19 @@ def test_the_weights_that_are_needed_are_those_that_a_job_asks_for(chosen: Exper
     for id in {chosen.transformer, chosen.frequency}:
         make_expert(id, store, runtime, chosen)
     assert sorted(store.asked) == sorted(needed_weights(chosen, store=store, runtime=runtime))
+
+
+def test_extras_are_told_and_one_that_a_chosen_expert_lacks_keeps_the_job_from_running(
+    findings: dict[str, Finding], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert findings["metrics"].value.startswith("lpips ")
+    assert "chosen experts" not in findings
+    monkeypatch.setattr("streamer.doctor.EXTRAS", {"gan": (("no-such-package",), "GFPGAN")})
+    monkeypatch.setitem(sys.modules, "gfpgan", None)
+    found = {each.name: each for each in examine(experts=ExpertSettings(every="gfpgan"))}
+    assert found["gan"].value == "not installed; for GFPGAN: pip install 'facelane[gan]'"
+    assert found["chosen experts"].state is State.BAD
+    assert found["chosen experts"].advice.startswith("gfpgan is not installed; ")
 
 
 def test_looking_moves_no_damaged_file(store: Store, tmp_path: Path) -> None:
