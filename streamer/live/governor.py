@@ -39,6 +39,10 @@ CALM = 1.0
 """Seconds between a step and the next one up."""
 PATIENCE, LONGEST_PATIENCE = 2.0, 60.0
 """Seconds in which what is remembered of a higher step's cost loses half of its weight."""
+COSTLY = 10.0
+"""And at least so many times that cost: what takes seconds a frame is not to stop the picture again and again."""
+HOPELESS = 1.0
+"""A frame that takes more seconds, and too long, is no hiccup: nobody is to wait for a second one like it."""
 TRIAL = 5.0
 """A step up that lasts less than so many times the patience that it took has failed."""
 UNKNOWN = 1.25
@@ -143,6 +147,8 @@ class Governor:
 
     def _is_far_over(self, usage: Sequence[float]) -> bool:
         """Whether the last frames all took far longer than they may: no need to wait for more of them."""
+        if self._window[-1].seconds > HOPELESS and usage[-1] > FAR_OVER:
+            return True
         recent = [each.usage for each in self._window if each.at > self._window[-1].at - SUDDEN]
         recent = recent if len(recent) >= FEWEST else list(usage)[-2:]
         return len(recent) >= 2 and min(recent) > 1.0 and sum(recent) / len(recent) > FAR_OVER
@@ -169,6 +175,7 @@ class Governor:
         patience = PATIENCE if old is None else old.patience
         if self._raised_at is not None and sample.at - self._raised_at < TRIAL * patience:
             patience = min(2 * patience, LONGEST_PATIENCE)
+        patience = max(patience, COSTLY * self._cost())
         for level in range(self._level, target):
             # What lies between and would have saved nothing costs the same; the rest is unknown.
             if level == self._level or not self._saves(level, sample):

@@ -207,6 +207,15 @@ def test_a_network_for_the_background_is_given_up_before_anything_is_taken_from_
     assert stream.rate(2, 60) > 0.97 / INTERVAL
 
 
+def test_a_network_that_takes_seconds_a_picture_is_tried_once() -> None:
+    """Real-ESRGAN without a GPU: one long wait at the beginning, and a picture that goes on."""
+    stream = Simulated(faces(2, each=0.004, blend=0.001, network=5.0), 2, has_network=True)
+    run([stream], 120)
+    assert stream.levels().count(0) == 1
+    assert stream.levels()[-1] == 1
+    assert stream.rate(10, 120) > 0.97 / INTERVAL
+
+
 def test_a_network_for_the_background_comes_back_when_there_is_room() -> None:
     calm = faces(2, each=0.004, blend=0.001, network=0.01)
     loaded = faces(2, each=0.02, blend=0.006, network=0.03)
