@@ -10,11 +10,11 @@ import importlib
 import importlib.util
 import sys
 import warnings
-from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
 from experts.contract import ExpertError
 from experts.failures import reason
+from weights import packages
 
 _REMOVED = "torchvision.transforms.functional_tensor"
 
@@ -52,22 +52,4 @@ def _prepare_torchvision() -> None:
 
 def import_torchvision(extra: str) -> None:
     """Raises ExpertError where torchvision, which packages of that extra import, is not installed or does not load."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            importlib.import_module("torchvision")
-    except ModuleNotFoundError as error:
-        raise ExpertError(f"{error.name} is not installed; pip install 'facelane[{extra}]'") from error
-    # Operators that were built for another torch fail as RuntimeError, libraries that are not there as OSError.
-    except (ImportError, RuntimeError, OSError) as error:
-        raise ExpertError(
-            f"torchvision {_version('torchvision')} does not load beside torch {_version('torch')}: {reason(error)};"
-            " install the torchvision that belongs to this torch, from the same index"
-        ) from error
-
-
-def _version(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "of unknown version"
+    packages.import_torchvision(extra, refusal=ExpertError)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import cv2
@@ -12,6 +14,7 @@ import numpy.typing as npt
 from torch import nn
 
 from routing.checks import require_between, require_positive
+from routing.crops import Image, Squares, crops_of, squares_about
 from routing.networks import ONET_SIZE, PNET_CELL, PNET_STRIDE, RNET_SIZE, ONet, PNet, RNet, load_weights
 from routing.pyramid import Canvas, plan
 from routing.suppression import Boxes, Scores, suppress, suppress_by_group, suppress_nested
@@ -19,12 +22,7 @@ from routing.types import Box, Detection
 from weights.session import RuntimeSettings, Session, Taken, open_session
 from weights.store import Store
 
-Image = npt.NDArray[np.uint8]
-Squares = npt.NDArray[np.int32]
-"""(N, 3): left, top and side in whole source pixels; may reach beyond the image."""
-
-# What lies outside the image is the grey that normalises to nothing, as when the networks were trained.
-OUTSIDE = (127, 127, 127)
+METHODS = ("mtcnn", "yunet", "scrfd", "retinaface-resnet50", "retinaface-mobilenet0.25")
 # The proposal network's window holds the face's longer side.
 CELL_PER_FACE_WIDTH = 1.25
 LEVEL_OVERLAP = 0.5
@@ -33,17 +31,22 @@ STAGE_OVERLAP = 0.7
 
 @dataclass(frozen=True, slots=True)
 class DetectorSettings:
-    """What counts as a face.
+    """Who finds faces, and what counts as one.
 
-    `min_face_px`: width of the smallest face that is looked for; the cost falls with its square. `pyramid_step`: each
-    size of the image over the one before; the paper's value. `proposal_score`, `refine_score`, `face_score`: what a box
-    must reach in each of the three networks, 0 to 1. `follow_score`: what a face that is followed must reach.
+    `method`: one of `METHODS`, see `routing.detectors`. `file`: weights of one's own for it, in the place of those that
+    the manifest names; MTCNN, which has three, takes none. `min_face_px`: width of the smallest face that is looked
+    for; the cost falls with its square. `pyramid_step`: each size of the image over the one before; the paper's value.
+    `proposal_score`, `refine_score`, `face_score`: what a box must reach in each of the three networks, 0 to 1.
+    `follow_score`: what a face that is followed must reach. Of all these the other detectors use `min_face_px`,
+    `face_score` and `follow_score`: their scores are put on MTCNN's scale.
 
     The scores are by measurement on 15 clips, sharp, blurred and compressed: up to a proposal score of 0.8 no face is
     lost that 0.6 finds, and a face score of 0.9 ends the false faces for 1 % of the true ones, which following brings
     back.
     """
 
+    method: str = "mtcnn"
+    file: Path | None = None
     min_face_px: float = 40.0
     pyramid_step: float = 0.709
     proposal_score: float = 0.8
@@ -52,6 +55,12 @@ class DetectorSettings:
     follow_score: float = 0.6
 
     def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            near = difflib.get_close_matches(self.method, METHODS, n=1, cutoff=0.0)[0]
+            known = ", ".join(METHODS)
+            raise ValueError(f"there is no detector {self.method!r}; did you mean {near!r}? Known: {known}")
+        if self.file is not None and self.method == "mtcnn":
+            raise ValueError("file is for the other detectors: mtcnn has three, which the manifest names")
         require_positive(min_face_px=self.min_face_px)
         require_between(0.3, 0.95, pyramid_step=self.pyramid_step)
         require_between(
@@ -134,7 +143,7 @@ class MtcnnDetector:
     def detect_at(self, image: Image, boxes: Sequence[Box]) -> list[Detection | None]:
         if not boxes:
             return []
-        faces = self._measure(image, _squares(np.array(boxes, np.float32)))
+        faces = self._measure(image, squares_about(np.array(boxes, np.float32)))
         sure = faces.scores >= self._settings.follow_score
         return [faces.detection(index) if sure[index] else None for index in range(len(boxes))]
 
@@ -159,7 +168,7 @@ class MtcnnDetector:
         boxes = (window - np.tile(offset, 2)) * np.tile(scale, 2)
         kept = suppress_by_group(boxes, scores, level, overlap=LEVEL_OVERLAP)
         kept = kept[suppress(boxes[kept], scores[kept], overlap=STAGE_OVERLAP)]
-        return _squares(boxes[kept])
+        return squares_about(boxes[kept])
 
     def _refine(self, image: Image, squares: Squares) -> Squares:
         """The squares that the second network still takes for faces, moved to where it sees them."""
@@ -167,13 +176,13 @@ class MtcnnDetector:
             return squares
         # Half the image is still finer than this network sees, and its many crops are cut four times as fast.
         half = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-        scores, shift = self._rnet.run(_crops(half, squares // 2, RNET_SIZE))
+        scores, shift = self._rnet.run(crops_of(half, squares // 2, RNET_SIZE))
         likely = scores > self._settings.refine_score
         boxes = _moved(squares[likely], shift[likely])
-        return _squares(boxes[suppress(boxes, scores[likely], overlap=STAGE_OVERLAP)])
+        return squares_about(boxes[suppress(boxes, scores[likely], overlap=STAGE_OVERLAP)])
 
     def _measure(self, image: Image, squares: Squares) -> _Faces:
-        scores, shift, points = self._onet.run(_crops(image, squares, ONET_SIZE))
+        scores, shift, points = self._onet.run(crops_of(image, squares, ONET_SIZE))
         origin, side = np.split(squares.astype(np.float32)[:, None], [2], axis=2)
         landmarks = points.reshape(-1, 2, 5).transpose(0, 2, 1) * side + origin
         return _Faces(scores, _moved(squares, shift), landmarks)
@@ -194,39 +203,8 @@ def _session(
     return open_session(network, weights=None, input_shape=shape, settings=exact, batches=batches)
 
 
-def _squares(boxes: Boxes) -> Squares:
-    """The square about each box's centre, as long as the box's longer side; of even numbers, so that it can be
-    halved."""
-    sides = 2.0 * np.maximum(np.rint((boxes[:, 2:] - boxes[:, :2]).max(axis=1) / 2.0), 1.0)
-    corners = 2.0 * np.rint((boxes[:, :2] + boxes[:, 2:] - sides[:, None]) / 4.0)
-    return np.concatenate([corners, sides[:, None]], axis=1).astype(np.int32)
-
-
 def _moved(squares: Squares, shift: Boxes) -> Boxes:
     """The boxes that a network means: corners of the squares, shifted by shares of their side."""
     corner, side = np.split(squares.astype(np.float32), [2], axis=1)
     moved: Boxes = np.concatenate([corner, corner + side], axis=1) + shift * side
     return moved
-
-
-def _crops(image: Image, squares: Squares, size: int) -> Image:
-    """(N, size, size, 3): what lies in each square."""
-    crops = np.empty((len(squares), size, size, 3), np.uint8)
-    for crop, (x, y, side) in zip(crops, squares.tolist(), strict=True):
-        interpolation = cv2.INTER_AREA if side > 2 * size else cv2.INTER_LINEAR
-        cv2.resize(_cut(image, x, y, side), (size, size), dst=crop, interpolation=interpolation)
-    return crops
-
-
-def _cut(image: Image, x: int, y: int, side: int) -> Image:
-    height, width = image.shape[:2]
-    left, top = max(-x, 0), max(-y, 0)
-    right, bottom = max(x + side - width, 0), max(y + side - height, 0)
-    inside = image[max(y, 0) : max(y + side - bottom, 0), max(x, 0) : max(x + side - right, 0)]
-    if not (left or top or right or bottom):
-        return inside
-    if not inside.size:
-        return np.full((1, 1, 3), OUTSIDE, np.uint8)
-    return cv2.copyMakeBorder(inside, top, bottom, left, right, cv2.BORDER_CONSTANT, value=OUTSIDE).astype(
-        np.uint8, copy=False
-    )

@@ -159,7 +159,7 @@ def _facts(
         input_fps=None if info.rate is None else round(float(info.rate), 3),
         av_sync_ms=_sync_shift_ms(job, info),
         experts=models.infos,
-        detector={"id": "mtcnn", **asdict(models.detector.taken)},
+        detector={"id": settings.routing.detector.method, **asdict(models.detector.taken)},
         settings=table_of(settings),
         source_counters=asdict(source.counters),
         notes=list(outlet.notes),

@@ -20,6 +20,8 @@ from experts import catalog
 from experts.background import BackgroundSettings, weights_of
 from experts.catalog import ExpertSettings
 from experts.contract import ExpertError
+from routing.detector import DetectorSettings
+from routing.detectors import weights_of as detector_weights_of
 from streamer import __version__
 from streamer.errors import EXIT_NOT_READY
 from streamer.findings import Finding, State, can_process, render
@@ -48,7 +50,6 @@ EXTRAS = {
     "metrics": (("lpips", "scikit-image"), "figures of fidelity"),
 }
 NEEDED_DECODERS = ("h264", "hevc", "vp9", "av1", "aac")
-DETECTOR_WEIGHTS = ("mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet")
 LOW_DISK_BYTES = 1 << 30
 GIB = 1 << 30
 
@@ -59,10 +60,13 @@ def examine(
     *,
     experts: ExpertSettings | None = None,
     background: BackgroundSettings | None = None,
+    detector: DetectorSettings | None = None,
 ) -> list[Finding]:
     """Looks at everything that the main job needs: opens a small session on each runtime, fetches and moves nothing."""
     wanted = runtime or RuntimeSettings()
-    needed = needed_weights(experts or ExpertSettings(), background, store=Store(weights), runtime=wanted)
+    needed = needed_weights(
+        experts or ExpertSettings(), background, detector=detector, store=Store(weights), runtime=wanted
+    )
     parts: Iterable[Callable[[], Iterator[Finding]]] = (
         _versions,
         _processor,
@@ -80,12 +84,13 @@ def needed_weights(
     experts: ExpertSettings,
     background: BackgroundSettings | None = None,
     *,
+    detector: DetectorSettings | None = None,
     store: Store,
     runtime: RuntimeSettings,
 ) -> tuple[str, ...]:
     """The ids of all weights without which the main job can't run."""
     return (
-        *DETECTOR_WEIGHTS,
+        *detector_weights_of(detector or DetectorSettings()),
         *catalog.weights_of(experts),
         *weights_of(background or BackgroundSettings(), store, runtime),
     )
@@ -98,9 +103,10 @@ def main_table(
     weights: StoreSettings | None = None,
     experts: ExpertSettings | None = None,
     background: BackgroundSettings | None = None,
+    detector: DetectorSettings | None = None,
 ) -> int:
     """Examines, prints, and returns the exit code: 0 if the main job can run, else EXIT_NOT_READY."""
-    findings = examine(runtime, weights, experts=experts, background=background)
+    findings = examine(runtime, weights, experts=experts, background=background, detector=detector)
     render(findings, console)
     return 0 if can_process(findings) else EXIT_NOT_READY
 

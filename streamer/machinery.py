@@ -13,7 +13,7 @@ from experts.background import BackgroundNetwork, load_network, make_background
 from experts.catalog import make_expert
 from experts.contract import Expert, ExpertInfo
 from experts.identity import make_embedder
-from routing.detector import MtcnnDetector
+from routing.detectors import LoadedDetector, make_detector
 from routing.router import Router, RoutingSettings
 from routing.types import Lane
 from streamer.config import Settings
@@ -36,7 +36,7 @@ class Models:
     `judge`: of restored faces, None where nobody asks for one.
     """
 
-    detector: MtcnnDetector
+    detector: LoadedDetector
     lanes: Mapping[Lane, LaneWork]
     background: BackgroundNetwork | None = None
     judge: Judge | None = None
@@ -71,9 +71,9 @@ def make_store(settings: Settings, say: Say) -> Store:
     return Store(settings.weights, say=say)
 
 
-def load_detector(settings: Settings, store: Store) -> MtcnnDetector:
-    """Raises WeightsError, as all that loads here does."""
-    return MtcnnDetector(store, settings.routing.detector, settings.runtime)
+def load_detector(settings: Settings, store: Store) -> LoadedDetector:
+    """Raises WeightsError, as all that loads here does, and RoutingError where what the detector needs is missing."""
+    return make_detector(store, settings.routing.detector, settings.runtime)
 
 
 def load_models(settings: Settings, store: Store, *, between: Callable[[], None] = lambda: None) -> Models:

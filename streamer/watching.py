@@ -189,7 +189,7 @@ class _Session:
             input_fps=last["fps_in"],
             av_sync_ms=None,
             experts=self._models.infos,
-            detector={"id": "mtcnn", **asdict(self._models.detector.taken)},
+            detector={"id": self._settings.routing.detector.method, **asdict(self._models.detector.taken)},
             settings=table_of(self._settings),
             source_counters={"reconnects": last["reconnects"], **last["mended"]},
             notes=list(writer.notes),

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from routing.detector import DetectorSettings, MtcnnDetector, _crops, _squares
+from routing.crops import crops_of, squares_about
+from routing.detector import DetectorSettings, MtcnnDetector
 from routing.pyramid import Image
 from routing.types import Box, Detection
 from weights.session import RuntimeSettings
@@ -118,18 +119,18 @@ class TestCrops:
     IMAGE = np.tile(np.arange(200, dtype=np.uint8)[None, :, None], (100, 1, 3))
 
     def test_squares_are_even_and_keep_the_centre(self) -> None:
-        squares = _squares(np.array([[10.3, 20.1, 50.2, 80.9]], np.float32))
+        squares = squares_about(np.array([[10.3, 20.1, 50.2, 80.9]], np.float32))
         assert (squares % 2 == 0).all()
         x, y, side = squares[0].tolist()
         assert side == 60
         assert (x + side / 2, y + side / 2) == pytest.approx((30.25, 50.5), abs=1.1)
 
     def test_a_crop_shows_its_square(self) -> None:
-        crop = _crops(self.IMAGE, np.array([[40, 20, 48]], np.int32), 48)[0]
+        crop = crops_of(self.IMAGE, np.array([[40, 20, 48]], np.int32), 48)[0]
         np.testing.assert_array_equal(crop, self.IMAGE[20:68, 40:88])
 
     def test_what_lies_outside_is_grey(self) -> None:
-        crop = _crops(self.IMAGE, np.array([[-24, 10, 48]], np.int32), 48)[0]
+        crop = crops_of(self.IMAGE, np.array([[-24, 10, 48]], np.int32), 48)[0]
         assert (crop[:, :24] == 127).all()
         np.testing.assert_array_equal(crop[:, 24:], self.IMAGE[10:58, :24])
 

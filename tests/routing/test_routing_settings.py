@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,9 +24,14 @@ from routing.types import Box
         ({"refine_score": 1.1}, "refine_score = 1.1"),
         ({"face_score": 2.0}, "face_score = 2.0"),
         ({"follow_score": float("nan")}, "follow_score = nan"),
+        (
+            {"method": "retinaface"},
+            r"there is no detector 'retinaface'; did you mean 'retinaface-resnet50'\? Known: mtcnn, ",
+        ),
+        ({"method": "mtcnn", "file": Path("own.onnx")}, "file is for the other detectors"),
     ],
 )
-def test_a_detector_setting_that_makes_no_sense_is_refused(settings: dict[str, float], message: str) -> None:
+def test_a_detector_setting_that_makes_no_sense_is_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         DetectorSettings(**settings)
 

@@ -1,0 +1,98 @@
+"""SCRFD (Guo et al. 2021, Sample and Computation Redistribution for Efficient Face Detection), through insightface."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from routing.crops import Image
+from routing.types import RoutingError
+from routing.whole import Found, ScoreScale
+from weights.failures import reason
+from weights.packages import import_package
+from weights.session import RuntimeSettings, Taken
+
+ID = "scrfd"
+EXTRA = "identity"
+SCORES = ScoreScale(follow=0.35, face=0.5, sure=0.65)
+"""`face` is insightface's own bound; the others lie about it as YuNet's do."""
+BLOCK = 32
+WITH_LANDMARKS = (9, 15)
+"""How many outputs SCRFD's files have that know landmarks, for three or five sizes of faces."""
+
+
+class ScrfdFinder:
+    """See `routing.whole.Finder`. `path`: an ONNX file as insightface has them, one for pictures of a fixed size among
+    them, into which every picture is fitted.
+
+    It runs by ONNX Runtime, on CUDA where that knows it and the settings allow. Raises RoutingError where insightface
+    is not installed, the device is not there, or the file is another network's.
+    """
+
+    def __init__(self, path: Path, runtime: RuntimeSettings, *, least: float = SCORES.follow) -> None:
+        self._network = _open(path, _providers(runtime))
+        self._least = least
+        try:
+            self.find(np.zeros((BLOCK, BLOCK, 3), np.uint8))
+        except Exception as error:
+            # Neither its runtime nor what insightface does with wrong outputs has a root.
+            raise RoutingError(f"{path} is no SCRFD network in ONNX: {reason(error)}") from error
+
+    @property
+    def taken(self) -> Taken:
+        provider = self._network.session.get_providers()[0]
+        device = provider.removesuffix("ExecutionProvider").lower()
+        return Taken(device=device, runtime="onnxruntime", precision="float32")
+
+    def find(self, image: Image) -> Found:
+        width, height = self._input_size(image.shape[1], image.shape[0])
+        padded = image if self._fixed else _padded(image, width, height)
+        # It takes OpenCV's order of colours.
+        picture = np.ascontiguousarray(padded[:, :, ::-1])
+        faces, landmarks = self._network.detect(picture, (width, height), det_thresh=self._least)
+        faces, landmarks = np.asarray(faces, np.float32), np.asarray(landmarks, np.float32)
+        return Found(faces[:, :4], landmarks.reshape(-1, 5, 2), faces[:, 4])
+
+    def pixels(self, width: int, height: int) -> int:
+        taken = self._input_size(width, height)
+        return taken[0] * taken[1]
+
+    @property
+    def _fixed(self) -> tuple[int, int] | None:
+        size = self._network.static_input_size
+        return None if size is None else (int(size[0]), int(size[1]))
+
+    def _input_size(self, width: int, height: int) -> tuple[int, int]:
+        return self._fixed or (-(-width // BLOCK) * BLOCK, -(-height // BLOCK) * BLOCK)
+
+
+def _padded(image: Image, width: int, height: int) -> Image:
+    """The picture in the corner of a black one, as insightface does it: so it is not scaled."""
+    padded = np.zeros((height, width, 3), np.uint8)
+    padded[: image.shape[0], : image.shape[1]] = image
+    return padded
+
+
+def _providers(runtime: RuntimeSettings) -> list[str]:
+    onnxruntime = import_package("onnxruntime", extra=EXTRA, refusal=RoutingError)
+    has_cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    if runtime.device == "cuda" and not has_cuda:
+        raise RoutingError('ONNX Runtime, by which SCRFD runs, finds no CUDA; set [runtime] device to "cpu" or "auto"')
+    return ["CPUExecutionProvider"] if runtime.device == "cpu" or not has_cuda else ["CUDAExecutionProvider"]
+
+
+def _open(path: Path, providers: list[str]) -> Any:
+    """insightface's `SCRFD`, with one session for pictures of all sizes."""
+    scrfd = import_package("insightface.model_zoo.scrfd", extra=EXTRA, refusal=RoutingError)
+    onnxruntime = import_package("onnxruntime", extra=EXTRA, refusal=RoutingError)
+    try:
+        session = onnxruntime.InferenceSession(str(path), providers=providers)
+    except Exception as error:
+        # ONNX Runtime's own errors have no root but this.
+        raise RoutingError(f"{path} can't be read as a network in ONNX: {reason(error)}") from error
+    if len(session.get_outputs()) not in WITH_LANDMARKS:
+        outputs = len(session.get_outputs())
+        raise RoutingError(f"{path} is no SCRFD network with landmarks: it has {outputs} outputs, not 9 or 15")
+    return scrfd.SCRFD(str(path), session=session, static_shape_sessions=False)

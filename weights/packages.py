@@ -1,0 +1,52 @@
+"""Packages of extras, imported when somebody wants them; what is missing or does not load is told in a line."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import warnings
+from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
+
+from weights.failures import reason
+
+
+def import_package(module: str, *, extra: str, refusal: type[Exception]) -> ModuleType:
+    """A module of a package of that extra, as "insightface.model_zoo.scrfd".
+
+    Raises `refusal` where the package, or one that it needs, is not installed or does not load.
+    """
+    package = module.partition(".")[0]
+    advice = f"pip install 'facelane[{extra}]'"
+    if importlib.util.find_spec(package) is None:
+        raise refusal(f"{package} is not installed; {advice}")
+    try:
+        with warnings.catch_warnings():
+            # They import others by names that are on the way out.
+            warnings.simplefilter("ignore")
+            return importlib.import_module(module)
+    except ImportError as error:
+        raise refusal(f"{package} does not load: {reason(error)}; {advice}") from error
+
+
+def import_torchvision(extra: str, *, refusal: type[Exception]) -> None:
+    """Raises `refusal` where torchvision, which packages of that extra import, is not installed or does not load."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            importlib.import_module("torchvision")
+    except ModuleNotFoundError as error:
+        raise refusal(f"{error.name} is not installed; pip install 'facelane[{extra}]'") from error
+    # Operators that were built for another torch fail as RuntimeError, libraries that are not there as OSError.
+    except (ImportError, RuntimeError, OSError) as error:
+        raise refusal(
+            f"torchvision {_version('torchvision')} does not load beside torch {_version('torch')}: {reason(error)};"
+            " install the torchvision that belongs to this torch, from the same index"
+        ) from error
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "of unknown version"
