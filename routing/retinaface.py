@@ -60,13 +60,17 @@ class RetinaFaceFinder:
         return self._session.taken
 
     def find(self, image: Image) -> Found:
+        boxes, landmarks, scores = self.measure(image)
+        kept = suppress(boxes, scores, overlap=OVERLAP)
+        return Found(boxes[kept], landmarks[kept], scores[kept])
+
+    def measure(self, image: Image) -> Found:
+        """What every anchor sees that sees a face, so that a face is there many times, in the order of anchors."""
         shifts, scores, points = (output[0] for output in self._session.run(image[None]))
         likely = np.flatnonzero(scores > self._least)
         anchors = _anchors(image.shape[1], image.shape[0])
         near = Anchors(anchors.centres[likely], anchors.sides[likely])
-        boxes = _boxes(near, shifts[likely])
-        kept = suppress(boxes, scores[likely], overlap=OVERLAP)
-        return Found(boxes[kept], _landmarks(near, points[likely])[kept], scores[likely][kept])
+        return Found(_boxes(near, shifts[likely]), _landmarks(near, points[likely]), scores[likely])
 
     def pixels(self, width: int, height: int) -> int:
         return width * height

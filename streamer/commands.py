@@ -162,6 +162,21 @@ def _train(arguments: argparse.Namespace) -> int:
 
 def _bench(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
+    return (
+        _bench_detectors(arguments, settings) if arguments.bench == "detectors" else _bench_quality(arguments, settings)
+    )
+
+
+def _bench_detectors(arguments: argparse.Namespace, settings: Settings) -> int:
+    from streamer.bench_detectors import bench_detectors
+
+    report = bench_detectors(arguments.sources, settings, frames=arguments.frames, out=arguments.report, say=say)
+    for line in report.lines():
+        results().print(line, markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def _bench_quality(arguments: argparse.Namespace, settings: Settings) -> int:
 
     from streamer.bench_table import print_report
     from streamer.benchmarks import BenchJob, bench_quality
@@ -206,6 +221,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
         weights=settings.weights,
         experts=settings.experts,
         background=settings.background,
+        detector=settings.routing.detector,
     )
 
 

@@ -205,6 +205,14 @@ def _add_bench(commands: Any) -> None:
     )
     command.add_argument("--seed", type=int, default=77, metavar="N", help="other faces' widths, noise and errors (77)")
     command.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no table")
+    _add_bench_detectors(benches)
+
+
+def _add_bench_detectors(benches: Any) -> None:
+    command = _command(benches, "detectors", "compare what finds faces: the same pictures through each that is there")
+    command.add_argument("sources", nargs="+", type=Path, metavar="SOURCE", help="a clip, a folder of pictures")
+    command.add_argument("--frames", type=int, default=24, metavar="N", help="look at N frames of each clip (24)")
+    command.add_argument("--report", type=Path, metavar="FILE", help="write the figures as JSON")
 
 
 def _add_weights(commands: Any) -> None:
