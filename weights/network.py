@@ -70,14 +70,19 @@ class Network:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """A server may send elsewhere, but never from an encrypted address to one that is not."""
+    """A server may send elsewhere, but never from an encrypted address to one that is not; and a name and password go
+    to nobody but the server that they are for."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
         if req.type == "https" and urllib.parse.urlsplit(newurl).scheme != "https":
             raise urllib.error.URLError(f"it sends to {public(newurl)}, which is not encrypted")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+        request = super().redirect_request(req, fp, code, msg, headers, newurl)
+        # By the address: behind a proxy `host` is the proxy's.
+        if request is not None and urllib.parse.urlsplit(newurl).netloc != urllib.parse.urlsplit(req.full_url).netloc:
+            request.remove_header("Authorization")
+        return request
 
 
 def trouble(error: OSError | HTTPException, *, url: str, proxy: str | None = None) -> WeightsError:

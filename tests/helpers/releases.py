@@ -24,7 +24,7 @@ PIECE = 1 << 12
 
 @dataclass(slots=True)
 class Releases:
-    """`files` by path. `asked`: each request's path and Range header.
+    """`files` by path. `asked`: each request's path and Range header; `credentials`: its name and password, as sent.
 
     `statuses`, `cuts` and `shifts` are used up, one a request for a file: an answer other than the file, how many bytes
     of the body go out before the connection breaks, and by how many bytes a range is not the one that was asked for.
@@ -40,6 +40,7 @@ class Releases:
     ranges: bool = True
     piece_seconds: float = 0.0
     asked: list[tuple[str, str | None]] = field(default_factory=list)
+    credentials: list[str | None] = field(default_factory=list)
 
 
 def _handler(releases: Releases) -> type[BaseHTTPRequestHandler]:
@@ -47,6 +48,7 @@ def _handler(releases: Releases) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             wanted = self.headers.get("Range")
             releases.asked.append((self.path, wanted))
+            releases.credentials.append(self.headers.get("Authorization"))
             if self.path in releases.redirects:
                 return self._answer(302, Location=releases.redirects[self.path])
             if releases.statuses:
@@ -107,14 +109,16 @@ def released(folder: Path) -> Iterator[Releases]:
 
 def _certificate(folder: Path) -> tuple[Path, Path]:
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    # Each its own: of two of one name OpenSSL may take the wrong one.
+    serial = x509.random_serial_number()
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{serial:x}")])
     now = datetime.now(UTC)
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
+        .serial_number(serial)
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import logging
@@ -22,6 +23,7 @@ from tests.helpers.releases import Releases, released
 from tests.weights.test_weights_store import largest_file, leftovers
 from weights.errors import LocalError
 from weights.manifest import Entry, HttpsFile, HttpsMember
+from weights.network import Network, NetworkSettings
 from weights.store import Store, StoreSettings, WeightsError
 
 logger = logging.getLogger(__name__)
@@ -214,6 +216,20 @@ def test_no_redirect_leads_out_of_encryption(tmp_path: Path, releases: Releases)
     releases.redirects = {PATH: "http://127.0.0.1:9/big.pth"}
     with pytest.raises(WeightsError, match=r"http://127\.0\.0\.1:9/big\.pth, which is not encrypted"):
         a_store(tmp_path, big(releases)).find("big")
+
+
+def test_a_password_goes_to_no_server_but_its_own(tmp_path: Path, releases: Releases) -> None:
+    (tmp_path / "other").mkdir()
+    with released(tmp_path / "other") as other:
+        trusted = tmp_path / "both.pem"
+        trusted.write_bytes(releases.certificate.read_bytes() + other.certificate.read_bytes())
+        other.files[PATH] = DATA
+        releases.redirects = {"/latest": "/moved", "/moved": f"{other.url}{PATH}"}
+        url = releases.url.replace("https://", "https://me:secret@")
+        with Network(NetworkSettings(certificates=trusted)).open(f"{url}/latest") as answer:
+            assert answer.read() == DATA
+    sent = f"Basic {base64.b64encode(b'me:secret').decode()}"
+    assert (releases.credentials, other.credentials) == ([sent, sent], [None])
 
 
 def test_a_certificate_that_nobody_vouches_for_is_no_matter_of_trying_again(
