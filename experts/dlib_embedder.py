@@ -16,7 +16,7 @@ from experts.dlib_file import read_network
 from experts.embedding import EmbedderInfo, Points, Vectors, realigned, unit
 from experts.failures import reason
 from experts.networks.dlib_resnet import SIDE, SIZE
-from weights.session import RuntimeSettings, open_session
+from weights.session import RuntimeSettings, choose_runtime, open_session
 from weights.store import Store
 
 ID = "dlib"
@@ -41,13 +41,11 @@ class DlibEmbedder:
     """
 
     def __init__(self, path: Path, *, label: str, licence: str, runtime: RuntimeSettings) -> None:
-        # One core is left to it: it judges beside the networks that people wait for.
+        # One core is left to it: it judges beside the networks that people wait for. By torch threads are counted for
+        # the whole process, so that one for it would be one for all.
+        settings = runtime if choose_runtime(runtime) == "torch" else replace(runtime, threads=1)
         self._session = open_session(
-            read_network(path),
-            weights=None,
-            input_shape=(None, SIDE, SIDE, 3),
-            settings=replace(runtime, threads=1),
-            batches=(1,),
+            read_network(path), weights=None, input_shape=(None, SIDE, SIDE, 3), settings=settings, batches=(1,)
         )
         self._session.prepare()
         taken = self._session.taken

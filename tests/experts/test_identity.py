@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 
 from blending import align
 from experts import arcface_embedder, dlib_embedder
@@ -93,6 +94,16 @@ def test_dlibs_vectors_are_of_length_one_and_do_not_depend_on_the_batch(dlib_pat
     np.testing.assert_allclose(embedder.embed(crops[2:]), vectors[2:], atol=1e-5)
     assert embedder.embed(crops[:0]).shape == (0, 128)
     assert (embedder.info.id, embedder.info.licence, embedder.info.precision) == ("dlib", "CC0-1.0", "float32")
+
+
+def test_a_judge_on_torch_leaves_the_other_networks_their_threads(dlib_path: Path) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        DlibEmbedder(dlib_path, label="d@0", licence="CC0-1.0", runtime=EXACT)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.network
