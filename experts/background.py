@@ -11,7 +11,7 @@ from experts.compact import CompactUpscaler
 from experts.contract import ExpertError, ExpertInfo, Image, Upscaler
 from experts.kernels import KERNELS, LIGHT, KernelUpscaler
 from experts.networks.blocks import CELL
-from experts.pictures import PictureNetwork, Rescaled
+from experts.pictures import PictureNetwork, Rescaled, Whole
 from experts.realesrgan import Engine
 from experts.tiling import TiledUpscaler
 from weights.session import RuntimeSettings
@@ -106,7 +106,7 @@ def make_background(
 
 def _tiled(upscaler: Upscaler, network: PictureNetwork, settings: BackgroundSettings) -> Upscaler:
     if network.whole and not settings.tile:
-        return upscaler
+        return Whole(upscaler)
     tile = settings.tile or max(TILE, 2 * (settings.overlap + network.cell))
     return TiledUpscaler(upscaler, tile=tile, overlap=settings.overlap, step=network.cell)
 

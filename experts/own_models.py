@@ -7,7 +7,6 @@ read by `weights.loading`, which runs nothing that lies in them.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import warnings
 from collections.abc import Callable, Mapping
@@ -24,6 +23,7 @@ from experts.contract import ExpertError, ExpertInfo, Image, check_crops
 from experts.failures import reason
 from experts.pictures import Told, TorchPictures
 from weights.loading import load_safetensors, load_torch_file
+from weights.packages import import_package
 from weights.session import RuntimeSettings
 from weights.store import sha256_of
 
@@ -182,7 +182,7 @@ def _tensors(path: Path) -> Mapping[str, torch.Tensor]:
 
 
 def _spandrel() -> Any:
-    if importlib.util.find_spec("spandrel") is None:
-        raise ExpertError("spandrel is not installed; pip install 'facelane[spandrel]'")
-    import_torchvision("spandrel")
-    return importlib.import_module("spandrel")
+    # Without spandrel torchvision is not what is to be told of.
+    if importlib.util.find_spec("spandrel") is not None:
+        import_torchvision("spandrel")
+    return import_package("spandrel", extra="spandrel", refusal=ExpertError)

@@ -125,6 +125,26 @@ class _OnBytes(torch.nn.Module):
         return pictures.permute(0, 2, 3, 1), made.mean()
 
 
+class Whole:
+    """An upscaler that gets every picture at once, because tiles would show: ends in a line where memory runs out."""
+
+    def __init__(self, upscaler: Upscaler) -> None:
+        self._upscaler = upscaler
+
+    @property
+    def info(self) -> ExpertInfo:
+        return self._upscaler.info
+
+    def upscale(self, image: Image) -> Image:
+        """See `experts.contract.Upscaler`. Raises ExpertError where there is not memory enough."""
+        try:
+            return self._upscaler.upscale(image)
+        except (MemoryError, torch.OutOfMemoryError) as error:
+            size = f"{image.shape[1]}x{image.shape[0]}"
+            advice = "free some, or set [background] tile, whose edges may show"
+            raise ExpertError(f"{self.info.id} has no memory for {size} at once ({reason(error)}); {advice}") from error
+
+
 class Rescaled:
     """An upscaler at another scale than its own: averaged down by area, or bicubic where more is wanted.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from experts.background import BackgroundSettings, PlaneUpscaler, make_upscaler
+from experts.background import BackgroundSettings, PictureUpscaler, PlaneUpscaler, make_background, make_upscaler
 from experts.contract import ExpertError, ExpertInfo, Image, Upscaler
 from experts.kernels import KernelUpscaler
 from experts.tiling import TiledUpscaler
@@ -226,3 +226,20 @@ def test_other_errors_pass() -> None:
 def test_a_tile_smaller_than_two_overlaps_is_refused(tile: int, overlap: int) -> None:
     with pytest.raises(ExpertError, match="too small for an overlap"):
         TiledUpscaler(KernelUpscaler("bicubic", 2), tile=tile, overlap=overlap)
+
+
+class Insatiable:
+    """A network that wants every picture at once, and more memory than there is."""
+
+    channels, cell, whole = 3, 1, True
+    info = replace(KernelUpscaler("bicubic", 1).info, id="insatiable")
+
+    def upscale(self, image: Image) -> Image:
+        raise MemoryError("you tried to allocate 99 GB")
+
+
+def test_a_picture_that_is_too_large_to_be_seen_at_once_ends_in_a_line() -> None:
+    background = make_background(BackgroundSettings(method="insatiable.pth"), 1, Insatiable())
+    assert isinstance(background, PictureUpscaler)
+    with pytest.raises(ExpertError, match=r"insatiable has no memory for 50x40 at once .*99 GB.* tile"):
+        background.upscale_rgb(picture(40, 50, 3))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -189,3 +190,16 @@ def test_a_grey_network_is_no_expert(tmp_path: Path, store: Store) -> None:
 def test_unknown_words_are_answered_with_what_is_there() -> None:
     with pytest.raises(ExpertError, match=r"or a network's file \(.pth or .safetensors\)"):
         ExpertSettings(transformer="mine.onnx")
+
+
+def test_a_spandrel_that_does_not_load_is_told_in_a_line(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(compact(), tmp_path / "mine.pth")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "spandrel"]:
+        monkeypatch.delitem(sys.modules, name)
+    (tmp_path / "spandrel").mkdir()
+    (tmp_path / "spandrel" / "__init__.py").write_text("import of_another_planet\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ExpertError, match=r"spandrel does not load: .*planet.*; pip install 'facelane\[spandrel\]'"):
+        load_network(BackgroundSettings(method=str(path)), store, CPU)
