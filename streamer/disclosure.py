@@ -13,9 +13,9 @@ def disclosure(settings: Settings, models: Models) -> str:
         f"{lane.value} lane: {work.expert.info.id} ({work.expert.info.weights}), strength {work.strength:g}"
         for lane, work in models.lanes.items()
     ]
-    background = f"background: {settings.background.method}"
-    if models.background is not None:
-        background += f" ({models.background.info.weights})"
+    # Never the method of a network: that may be the path of somebody's file.
+    network = None if models.background is None else models.background.info
+    background = f"background: {settings.background.method if network is None else f'{network.id} ({network.weights})'}"
     judged = "not judged" if models.judge is None else f"judged by {models.judge.info.id}"
     fidelity = f"fidelity {settings.experts.fidelity:g}"
     told = "; ".join([*experts, fidelity, background, f"identity: {judged}"])

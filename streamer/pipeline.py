@@ -119,8 +119,9 @@ class Pipeline:
         return self._guard.rest()
 
     def _compose(self, frame: Frame, canvas: Planes, patches: Sequence[Patch], blender: Blender) -> Frame:
-        # At scale 1 the canvas is the frame itself, and a baseline shares it: lay on a copy then.
-        if (patches or self._mark) and (self._keep_baseline or canvas[0] is frame.y):
+        # At scale 1 planes of the canvas are the frame's own, and a baseline shares all: lay on a copy then.
+        is_shared = any(plane is own for plane, own in zip(canvas, frame.planes, strict=True))
+        if (patches or self._mark) and (self._keep_baseline or is_shared):
             canvas = (canvas[0].copy(), canvas[1].copy(), canvas[2].copy())
         lay_on(canvas, patches, color=frame.color, blender=blender)
         if self._mark:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -35,16 +36,19 @@ SPECS = (ColorSpec(), ColorSpec("bt709"), ColorSpec("bt709", full_range=True), C
 
 @pytest.fixture(scope="module")
 def repeater(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return repeater_of(3, tmp_path_factory.mktemp("own") / "repeater.pth")
+
+
+def repeater_of(channels: int, path: Path) -> Path:
     """A real network of spandrel's, whose correction is nothing: four times by repeating pixels."""
     make_importable()
     from spandrel.architectures.Compact import Compact
 
     torch.manual_seed(1)
-    network = Compact(num_feat=8, num_conv=1, upscale=4)
+    network = Compact(num_in_ch=channels, num_out_ch=channels, num_feat=8, num_conv=1, upscale=4)
     with torch.no_grad():
         network.body[-1].weight.zero_()
         network.body[-1].bias.zero_()
-    path = tmp_path_factory.mktemp("own") / "repeater.pth"
     torch.save({"params": network.state_dict()}, path)
     return path
 
@@ -61,10 +65,10 @@ def frame_of(image: Image, color: ColorSpec) -> Frame:
     return Frame(y, u, v, color, seq=0, pts=0, time_base=Fraction(1, 25), captured_at=time.monotonic())
 
 
-def pipeline_of(path: Path, scale: int) -> Pipeline:
+def pipeline_of(path: Path, scale: int, *, mark: bool = False) -> Pipeline:
     settings = BackgroundSettings(method=str(path))
     background = make_background(settings, scale, load_upscaler(str(path), CPU))
-    return Pipeline(NoFaces(), {}, background, make_blender(BlendSettings("feather")), scale=scale)
+    return Pipeline(NoFaces(), {}, background, make_blender(BlendSettings("feather")), scale=scale, mark=mark)
 
 
 def planes(frame: Frame) -> Sequence[Image]:
@@ -94,6 +98,15 @@ def test_colours_stay_where_they_are(repeater: Path) -> None:
         assert np.abs(difference).mean() < 3.0
 
 
+def test_what_is_drawn_over_new_luma_leaves_the_frames_own_chroma_alone(tmp_path: Path) -> None:
+    frame = frame_of(np.full((64, 96, 3), (190, 110, 60), np.uint8), ColorSpec())
+    before = [plane.copy() for plane in planes(frame)]
+    made = pipeline_of(repeater_of(1, tmp_path / "grey.pth"), 1, mark=True).process(frame).frame
+    assert (made.u != before[1]).any()
+    for plane, own in zip(planes(frame), before, strict=True):
+        np.testing.assert_array_equal(plane, own)
+
+
 def test_little_effort_is_the_kernels_own(repeater: Path, store: Store) -> None:
     frame = frame_of(np.asarray(natural(60, 80), np.uint8), ColorSpec())
     light = pipeline_of(repeater, 2).process(frame, Effort("less", light_background=True)).frame
@@ -113,6 +126,11 @@ def test_one_word_chooses_it_for_a_film(repeater: Path, tmp_path: Path) -> None:
     info = json.loads(told.read_text(encoding="utf-8"))["experts"]["background"]
     assert (info["id"], info["runtime"]) == ("repeater", "torch")
     assert info["licence"] == "licence of repeater.pth: unknown, see its author"
+    with av.open(str(outputs[str(repeater)])) as film_made:
+        comment = {key.lower(): value for key, value in film_made.metadata.items()}["comment"]
+    # Where somebody's files lie is nobody's business.
+    assert "; background: repeater (repeater.pth@" in comment
+    assert str(repeater.parent) not in comment
     plain, learned = (list(frames_of(output)) for output in outputs.values())
     assert len(plain) == len(learned) == 3
     for one, other in zip(plain, learned, strict=True):
