@@ -25,6 +25,14 @@ EMBEDDERS: Mapping[str, Maker] = MappingProxyType(
     }
 )
 
+# What of the manifest each of them asks the store for.
+WEIGHTS: Mapping[str, str] = MappingProxyType(
+    {
+        dlib_embedder.ID: dlib_embedder.WEIGHTS,
+        arcface_embedder.ID: arcface_embedder.WEIGHTS,
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class IdentitySettings:
@@ -59,6 +67,11 @@ class IdentitySettings:
         for name, least in (("first", 0), ("recover_after", 1), ("delay_frames", 1)):
             if getattr(self, name) < least:
                 raise ExpertError(f"{name} is {least} or more, not {getattr(self, name)}")
+
+
+def weights_of(settings: IdentitySettings) -> tuple[str, ...]:
+    """The ids of the weights that the chosen judge needs."""
+    return (WEIGHTS[settings.judge],) if settings.judge else ()
 
 
 def make_embedder(id: str, store: Store, runtime: RuntimeSettings) -> Embedder:

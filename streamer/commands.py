@@ -222,6 +222,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
         experts=settings.experts,
         background=settings.background,
         detector=settings.routing.detector,
+        identity=settings.identity,
     )
 
 

@@ -20,6 +20,8 @@ from experts import catalog
 from experts.background import BackgroundSettings, weights_of
 from experts.catalog import ExpertSettings
 from experts.contract import ExpertError
+from experts.identity import IdentitySettings
+from experts.identity import weights_of as judge_weights_of
 from routing.detector import DetectorSettings
 from routing.detectors import weights_of as detector_weights_of
 from streamer import __version__
@@ -61,11 +63,17 @@ def examine(
     experts: ExpertSettings | None = None,
     background: BackgroundSettings | None = None,
     detector: DetectorSettings | None = None,
+    identity: IdentitySettings | None = None,
 ) -> list[Finding]:
     """Looks at everything that the main job needs: opens a small session on each runtime, fetches and moves nothing."""
     wanted = runtime or RuntimeSettings()
     needed = needed_weights(
-        experts or ExpertSettings(), background, detector=detector, store=Store(weights), runtime=wanted
+        experts or ExpertSettings(),
+        background,
+        detector=detector,
+        identity=identity,
+        store=Store(weights),
+        runtime=wanted,
     )
     parts: Iterable[Callable[[], Iterator[Finding]]] = (
         _versions,
@@ -85,6 +93,7 @@ def needed_weights(
     background: BackgroundSettings | None = None,
     *,
     detector: DetectorSettings | None = None,
+    identity: IdentitySettings | None = None,
     store: Store,
     runtime: RuntimeSettings,
 ) -> tuple[str, ...]:
@@ -93,6 +102,7 @@ def needed_weights(
         *detector_weights_of(detector or DetectorSettings()),
         *catalog.weights_of(experts),
         *weights_of(background or BackgroundSettings(), store, runtime),
+        *judge_weights_of(identity or IdentitySettings()),
     )
 
 
@@ -104,9 +114,10 @@ def main_table(
     experts: ExpertSettings | None = None,
     background: BackgroundSettings | None = None,
     detector: DetectorSettings | None = None,
+    identity: IdentitySettings | None = None,
 ) -> int:
     """Examines, prints, and returns the exit code: 0 if the main job can run, else EXIT_NOT_READY."""
-    findings = examine(runtime, weights, experts=experts, background=background, detector=detector)
+    findings = examine(runtime, weights, experts=experts, background=background, detector=detector, identity=identity)
     render(findings, console)
     return 0 if can_process(findings) else EXIT_NOT_READY
 

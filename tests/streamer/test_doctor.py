@@ -10,6 +10,7 @@ from rich.console import Console
 
 from experts.catalog import ExpertSettings, make_expert
 from routing.detector import DetectorSettings, MtcnnDetector
+from streamer.cli import main
 from streamer.doctor import examine, main_table, needed_weights
 from streamer.errors import EXIT_NOT_READY
 from streamer.findings import Finding, State, can_process, render
@@ -58,6 +59,16 @@ def test_terms_that_nobody_accepted_keep_the_job_from_running_and_those_accepted
     Store(settings).accept("gfpgan-1.4")
     assert found()["gfpgan-1.4"].state is State.NOTE
     assert found()["accepted terms"].value == "gfpgan-1.4"
+
+
+def test_doctor_looks_for_the_judges_weights_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FACELANE_WEIGHTS", str(tmp_path))
+    settings = tmp_path / "facelane.toml"
+    settings.write_text('[identity]\njudge = "arcface"\n', encoding="utf-8")
+    assert main(["doctor", "--config", str(settings)]) == EXIT_NOT_READY
+    assert "facelane weights pull arcface --accept-licence arcface" in capsys.readouterr().out
 
 
 def test_a_runtime_that_is_set_and_not_there_keeps_the_job_from_running() -> None:
