@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +19,8 @@ from streamer.aio import Worker, run_interruptible
 from streamer.config import Settings
 from streamer.demo import build_sample
 from streamer.disclosure import disclosure
+from streamer.figures import FaceSampler
+from streamer.figures_measuring import Figures
 from streamer.machinery import Models, Say, load_detector, load_models, make_pipeline, make_store, routing_of
 from streamer.media.compare import ComparisonSink
 from streamer.media.info import SourceInfo
@@ -48,6 +50,7 @@ class Job:
     output: Path
     compare: bool = False
     overlay: bool = False
+    metrics: bool = False
     report: Path | None = None
     overwrite: bool = False
 
@@ -88,6 +91,10 @@ async def _process(job: Job, settings: Settings, progress: Console | None, say: 
         stack.callback(models.close)
         _tell(source.info, models)
         outlet.disclose(disclosure(settings, models))
+        sampler = FaceSampler(settings.scale) if job.metrics else None
+        figures = None if sampler is None else Figures(sampler, models.judge)
+        if figures is not None:
+            await worker.run(figures.load, store, settings.runtime)
         pipeline = make_pipeline(
             models,
             settings,
@@ -96,11 +103,13 @@ async def _process(job: Job, settings: Settings, progress: Console | None, say: 
             keep_baseline=job.compare,
             overlay=job.overlay,
             mark=settings.output.mark,
+            sampler=sampler,
         )
         seconds = await _run(source, pipeline, outlet, worker, tally, progress=progress)
         tally.likeness.add(await worker.run(pipeline.rest))
         facts = await worker.run(_facts, job, settings, source, outlet, models, seconds)
-        report = compose_report(tally, facts)
+        change = None if figures is None else await _measure(figures, worker, say)
+        report = compose_report(tally, replace(facts, change=change))
         if report_file is not None:
             write_report(report, report_file)
         return report
@@ -113,6 +122,14 @@ def _tell(info: SourceInfo, models: Models) -> None:
             "%s: %s with %s on %s, %s, %s",
             *(name, expert.id, expert.weights, expert.device, expert.runtime, expert.precision),
         )
+
+
+async def _measure(figures: Figures, worker: Worker, say: Say) -> dict[str, Any]:
+    """After the film, which needs none of it and is whole by now."""
+    say("the film is done; measuring how much restoration changed its faces")
+    while await worker.run(figures.measure):
+        pass
+    return figures.told()
 
 
 async def _run(

@@ -45,6 +45,7 @@ def _process(arguments: argparse.Namespace) -> int:
         output=arguments.output,
         compare=arguments.compare,
         overlay=arguments.overlay,
+        metrics=arguments.metrics,
         report=arguments.report,
         overwrite=arguments.overwrite,
     )

@@ -107,6 +107,8 @@ def _add_process(commands: Any) -> None:
         "--compare", action="store_true", help="also write the film only scaled, and both side by side"
     )
     command.add_argument("--overlay", action="store_true", help="draw boxes, ids, widths, sharpness and lanes")
+    text = "also measure, after the film, how much restoration changed a sample of its faces"
+    command.add_argument("--metrics", action="store_true", help=text)
     _add_encoder(command)
     command.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no table")
 

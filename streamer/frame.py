@@ -95,7 +95,7 @@ class FrameReport:
 
     `stage_seconds`: time in each stage of the way. `degraded`: what was done less well than asked, as reasons that a
     report can count. `age_seconds`: from capture to the end of the way. `learned_background`: whether a network
-    enlarged the background.
+    enlarged the background. `strengths`: by track, how much of each restoration was laid on, 0 to 1.
     """
 
     seq: int
@@ -106,3 +106,4 @@ class FrameReport:
     batches: Mapping[str, int] = field(default_factory=dict)
     learned_background: bool = False
     identity: Judged = NOTHING_JUDGED
+    strengths: Mapping[int, float] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from routing.detectors import LoadedDetector, make_detector
 from routing.router import Router, RoutingSettings
 from routing.types import Lane
 from streamer.config import Settings
+from streamer.figures import FaceSampler
 from streamer.guarding import UNGUARDED, Guard, Guarding
 from streamer.judging import Judge
 from streamer.live.warmup import batches_of, warm_up
@@ -175,9 +176,10 @@ def make_pipeline(
     keep_baseline: bool = False,
     overlay: bool = False,
     mark: bool = False,
+    sampler: FaceSampler | None = None,
 ) -> Pipeline:
     """The way of one stream's frames, with what has to be remembered of that stream. `guarded`: how the guard acts,
-    where there is a judge."""
+    where there is a judge. `sampler`: keeps faces to be measured."""
     return Pipeline(
         Router(models.detector, routing_of(settings)),
         models.lanes,
@@ -189,6 +191,7 @@ def make_pipeline(
         keep_baseline=keep_baseline,
         overlay=overlay,
         mark=mark,
+        sampler=sampler,
     )
 
 

@@ -16,6 +16,7 @@ from streamer.color import Planes, detection_rgb
 from streamer.compositing import lay_on
 from streamer.effort import FULL, Effort
 from streamer.enlarging import FrameUpscaler, enlarge
+from streamer.figures import FaceSampler
 from streamer.frame import Frame, FrameReport, Judged, Plane
 from streamer.guarding import UNGUARDED, Guarding
 from streamer.media.mark import draw_mark
@@ -49,7 +50,8 @@ class Pipeline:
     `lanes`: the work for each lane that is restored; faces on other lanes stay as the background has them.
     `light_blender`: for frames on which less is to be spent.
     `guard`: over this stream's restored faces. `keep_baseline`: also hand out the frame as it was before any face was
-    laid on. `overlay`: draw what was decided. `mark`: say in a corner what was done to the picture.
+    laid on. `overlay`: draw what was decided. `mark`: say in a corner what was done to the picture. `sampler`: is shown
+    every result before anything is drawn over faces.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Pipeline:
         keep_baseline: bool = False,
         overlay: bool = False,
         mark: bool = False,
+        sampler: FaceSampler | None = None,
     ) -> None:
         self._router = router
         self._restorer = FaceRestorer(lanes, scale=scale, steadiness=steadiness, guard=guard)
@@ -77,6 +80,7 @@ class Pipeline:
         self._keep_baseline = keep_baseline
         self._overlay = overlay
         self._mark = mark
+        self._sampler = sampler
         self._guard = guard
 
     def process(self, frame: Frame, effort: Effort = FULL) -> Processed:
@@ -99,6 +103,9 @@ class Pipeline:
         blender = self._light_blender if effort.light_blending else self._blender
         result = self._compose(frame, canvas, restored.patches, blender)
         watch.lap("blend")
+        if self._sampler is not None:
+            self._sampler.look(frame, result, routing.routes, restored.strengths)
+            watch.lap("figures")
         if self._overlay:
             result = draw_overlay(result, routing.routes, scale=self._scale)
             watch.lap("overlay")
@@ -110,6 +117,7 @@ class Pipeline:
             age_seconds=time.monotonic() - frame.captured_at,
             batches=restored.batches,
             identity=restored.identity,
+            strengths=restored.strengths,
             learned_background=upscaler is not self._light_upscaler,
         )
         return Processed(result, baseline, report)

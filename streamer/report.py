@@ -17,6 +17,7 @@ from rich.table import Table
 from experts.contract import ExpertInfo
 from routing.types import Lane
 from streamer.errors import SinkError
+from streamer.figures_measuring import FIGURES
 from streamer.frame import FrameReport
 from streamer.guarding import HELD_BACK
 from streamer.likeness import LikenessTally
@@ -25,7 +26,7 @@ from streamer.quantiles import DurationSketch
 
 SCHEMA_VERSION = 1
 # What a frame's time should go to; the rest is our own overhead.
-WORK_STAGES = frozenset({"decode", "detect", "track", "expert", "steady", "background", "blend", "encode"})
+WORK_STAGES = frozenset({"decode", "detect", "track", "expert", "steady", "background", "blend", "encode", "figures"})
 
 
 @dataclass(slots=True)
@@ -41,6 +42,8 @@ class RunTally:
     tracks: set[int] = field(default_factory=set)
     tracks_by_lane: dict[str, set[int]] = field(default_factory=lambda: {lane.value: set() for lane in Lane})
     faces_now: int = 0
+    strengths: int = 0
+    strength: float = 0.0
     likeness: LikenessTally = field(default_factory=LikenessTally)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -58,6 +61,8 @@ class RunTally:
             self.batches.setdefault(lane, Counter())[size] += 1
         self.degraded.update(report.degraded)
         self.likeness.add(report.identity)
+        self.strengths += len(report.strengths)
+        self.strength += sum(report.strengths.values())
         for stage, seconds in report.stage_seconds.items():
             self.add_stage(stage, seconds)
 
@@ -88,6 +93,10 @@ class RunFacts:
     damaged: str | None
     output_pixels_percent: float
     judge: Mapping[str, object] | None = None
+    change: Mapping[str, object] | None = None
+
+
+_UNMEASURED: Mapping[str, object] = {"faces": 0, "note": "not measured: --metrics measures it"}
 
 
 def compose_report(tally: RunTally, facts: RunFacts) -> dict[str, Any]:
@@ -113,6 +122,8 @@ def compose_report(tally: RunTally, facts: RunFacts) -> dict[str, Any]:
             "batches_by_size": {lane: dict(sorted(sizes.items())) for lane, sizes in tally.batches.items()},
         },
         "identity": _identity(tally, facts.judge),
+        "change": _UNMEASURED if facts.change is None else dict(facts.change),
+        "enhancement_intensity": round(tally.strength / tally.strengths, 4) if tally.strengths else None,
         "degraded": dict(tally.degraded),
         "stages_ms": {stage: _stage(sketch) for stage, sketch in sorted(tally.stages.items())},
         "overhead_share": _overhead(tally),
@@ -177,13 +188,15 @@ def write_report(report: Mapping[str, Any], target: Target) -> None:
 
 def print_table(report: Mapping[str, Any], console: Console) -> None:
     """The report for people."""
-    console.print(RenderGroup(_summary(report), _lanes(report), _stages(report), _experts(report)))
+    measured = [_change(report["change"])] if "note" not in report["change"] else []
+    console.print(RenderGroup(_summary(report), *measured, _lanes(report), _stages(report), _experts(report)))
 
 
-def _table(title: str, *columns: str) -> Table:
+def _table(title: str, *columns: str, wordy: bool = False) -> Table:
+    """`wordy`: columns hold words rather than numbers."""
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for i, name in enumerate(columns):
-        table.add_column(name, justify="left" if i == 0 else "right", no_wrap=i == 0, overflow="fold")
+        table.add_column(name, justify="left" if wordy or i == 0 else "right", no_wrap=i == 0, overflow="fold")
     return table
 
 
@@ -205,6 +218,9 @@ def _summary(report: Mapping[str, Any]) -> RenderableType:
     degraded = ", ".join(f"{reason} ({count})" for reason, count in report["degraded"].items())
     table.add_row("degraded", degraded or "nothing")
     table.add_row("identity", _likeness(report["identity"]))
+    intensity = report["enhancement_intensity"]
+    table.add_row("enhancement", "no face restored" if intensity is None else f"{intensity:.2f} intensity (0 to 1)")
+    table.add_row("video quality", f"{report['video_quality_percent']:g} % (output pixels / input pixels)")
     table.add_row("outside the work", f"{100 * report['overhead_share']:.1f} % of the time")
     return table
 
@@ -219,6 +235,19 @@ def _likeness(identity: Mapping[str, Any]) -> str:
     held = identity["guard"]["faces_held_back"]
     told = "; ".join(lanes) or "no restored face was judged"
     return f"cosine by {identity['judge']['id']}: {told}; {held} faces held back"
+
+
+def _change(change: Mapping[str, Any]) -> RenderableType:
+    title = f"\nHow much restoration changed {change['faces']} of {change['of_restored']} restored faces"
+    table = _table(title, "figure", "mean", wordy=True)
+    above = None
+    for name, words in FIGURES.items():
+        reason = change["not_measured"].get(name)
+        # They can be long.
+        told = f"{change[name]:.3f}" if reason is None else f"not measured: {reason if reason != above else 'as above'}"
+        table.add_row(words, told)
+        above = reason
+    return table
 
 
 def _lanes(report: Mapping[str, Any]) -> RenderableType:

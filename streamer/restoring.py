@@ -42,12 +42,14 @@ class LaneWork:
 @dataclass(slots=True)
 class Restored:
     """What became of a frame's faces: `patches` to lay on, why faces were left alone that should not have been, the
-    size of each lane's batch, and what came to light of earlier faces' identity."""
+    size of each lane's batch, what came to light of earlier faces' identity, and by track the strength with which each
+    face that was to be restored is laid on: 0 where nothing came of it."""
 
     patches: list[Patch] = field(default_factory=list)
     degraded: list[str] = field(default_factory=list)
     batches: dict[str, int] = field(default_factory=dict)
     identity: Judged = NOTHING_JUDGED
+    strengths: dict[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ class FaceRestorer:
             images = self._finish(frame, each, restored)
             watch.lap(f"expert.{each.batch.lane.value}")
             if images is not None:
-                restored.patches += self._patches(each, images, light_steadying)
+                self._lay_on(each, images, restored, light_steadying)
                 watch.lap("steady")
         restored.identity = self._guard.told()
         return restored
@@ -113,6 +115,7 @@ class FaceRestorer:
     def _batch(self, lane: Lane, routes: Sequence[Route], restored: Restored) -> _Batch | None:
         work = self._lanes[lane]
         asked = [route for route in routes if route.lane is lane and route.presence * work.strength > 0.0]
+        restored.strengths |= {route.face.track_id: 0.0 for route in asked}
         restored.degraded += [HELD_BACK for route in asked if self._guard.share(route) < 1.0]
         mine = [route for route in asked if self._guard.wants(route)]
         info = work.expert.info
@@ -146,8 +149,7 @@ class FaceRestorer:
         restored.batches[batch.lane.value] = len(batch.placed)
         return images
 
-    def _patches(self, begun: _Begun, images: Plane, light_steadying: bool) -> list[Patch]:
-        patches = []
+    def _lay_on(self, begun: _Begun, images: Plane, restored: Restored, light_steadying: bool) -> None:
         info = begun.batch.work.expert.info
         # What an expert wants to see around the face is not laid on: the masks are made for one template.
         part = align.face_part(info.input_size, info.template)
@@ -158,8 +160,8 @@ class FaceRestorer:
             self._guard.look(route, Case(crop, steadied, begun.batch.work.strength))
             if (share := self._guard.share(route)) > 0.0:
                 patch = self._patch(steadied, route, align.compose(to_part, to_crop), begun.batch.work)
-                patches.append(replace(patch, strength=share * patch.strength))
-        return patches
+                restored.patches.append(replace(patch, strength=share * patch.strength))
+                restored.strengths[route.face.track_id] = share * patch.strength
 
     def _patch(self, image: Plane, route: Route, to_crop: Affine, work: LaneWork) -> Patch:
         to_source = align.compose(align.invert(to_crop), align.scaling(1.0 / work.expert.info.scale))
