@@ -9,18 +9,16 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-import warnings
 from types import ModuleType
 
 from experts.contract import ExpertError
-from experts.failures import reason
 from weights import packages
 
 _REMOVED = "torchvision.transforms.functional_tensor"
 
 # basicsr's source archive, the only one there is, can't be built by later versions of Python.
 _OLD_ENOUGH = sys.version_info < (3, 13)
-_ADVICE = "pip install 'facelane[gan]'" if _OLD_ENOUGH else "basicsr, which it needs, wants Python 3.11 or 3.12"
+_ADVICE = "" if _OLD_ENOUGH else "basicsr, which it needs, wants Python 3.11 or 3.12"
 
 
 def import_gan(module: str) -> ModuleType:
@@ -28,17 +26,10 @@ def import_gan(module: str) -> ModuleType:
 
     Raises ExpertError where its package, or one that this needs, is not installed or does not load.
     """
-    package = module.partition(".")[0]
-    if importlib.util.find_spec(package) is None:
-        raise ExpertError(f"{package} is not installed; {_ADVICE}")
-    _prepare_torchvision()
-    try:
-        with warnings.catch_warnings():
-            # They import scipy and others by names that are on the way out.
-            warnings.simplefilter("ignore")
-            return importlib.import_module(module)
-    except ImportError as error:
-        raise ExpertError(f"{package} does not load: {reason(error)}; {_ADVICE}") from error
+    # Without the package torchvision is not what is to be told of.
+    if importlib.util.find_spec(module.partition(".")[0]) is not None:
+        _prepare_torchvision()
+    return packages.import_package(module, extra="gan", refusal=ExpertError, advice=_ADVICE)
 
 
 def _prepare_torchvision() -> None:

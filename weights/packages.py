@@ -11,13 +11,14 @@ from types import ModuleType
 from weights.failures import reason
 
 
-def import_package(module: str, *, extra: str, refusal: type[Exception]) -> ModuleType:
+def import_package(module: str, *, extra: str, refusal: type[Exception], advice: str = "") -> ModuleType:
     """A module of a package of that extra, as "insightface.model_zoo.scrfd".
 
-    Raises `refusal` where the package, or one that it needs, is not installed or does not load.
+    Raises `refusal` where the package, or one that it needs, is not installed or does not load; with `advice`, or with
+    the command that installs the extra.
     """
     package = module.partition(".")[0]
-    advice = f"pip install 'facelane[{extra}]'"
+    advice = advice or f"pip install 'facelane[{extra}]'"
     if importlib.util.find_spec(package) is None:
         raise refusal(f"{package} is not installed; {advice}")
     try:
