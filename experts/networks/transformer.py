@@ -2,7 +2,7 @@
 
 A small or blurred face has lost the detail that a convolution could sharpen; what is left to go by is the face as a
 whole: where its parts lie, that its eyes agree, what the other cheek looks like. An aligned crop puts each part at a
-known place, so the middle of the network lets all 400 cells of an eighth-resolution grid attend to each other, with a
+known place, so the middle of the network lets all 576 cells of an eighth-resolution grid attend to each other, with a
 learned embedding of their places (Vaswani et al. 2017; Dosovitskiy et al. 2021): at that size full attention costs less
 than windows at a finer one. Around it, dense 3x3 convolutions at a quarter of the resolution, which AMX and AVX-512
 make nearly free, do the local work (a U of one step, Ronneberger et al. 2015). The network adds what it predicts to a
@@ -47,9 +47,9 @@ class AttentionBlock(nn.Module):
 
 
 class TransformerNetwork(nn.Module):
-    """Cells in, enlarged cells out: (N, 48, 40, 40) to (N, 192, 40, 40), values 0 to 1 (not clamped)."""
+    """Cells in, enlarged cells out: (N, 48, 48, 48) to (N, 192, 48, 48), values 0 to 1 (not clamped)."""
 
-    input_size = 160
+    input_size = 192
     scale = SCALE
 
     def __init__(

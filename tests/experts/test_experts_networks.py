@@ -117,5 +117,5 @@ def test_restorer_tells_which_crop_is_not_finite() -> None:
     network = NETWORKS["transformer"]().eval()
     with torch.no_grad():
         dict(network.named_parameters())["leave.bias"][0] = torch.nan
-        _, means = Restorer(network)(torch.zeros(1, 160, 160, 3, dtype=torch.uint8))
+        _, means = Restorer(network)(torch.zeros(1, 192, 192, 3, dtype=torch.uint8))
     assert not torch.isfinite(means).any()

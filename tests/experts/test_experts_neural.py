@@ -67,7 +67,7 @@ def test_session_says_what_the_network_says(tmp_path: Path, name: str) -> None:
 
 
 def test_reduced_precision_stays_close_and_unbiased(tmp_path: Path, ready: NeuralExpert) -> None:
-    low = crops(1, 160)
+    low = crops(1, 192)
     path = weights_file(tmp_path, "transformer")
     fast = expert(path, "transformer", runtime=REDUCED).restore(low).astype(float)
     full = ready.restore(low).astype(float)
@@ -77,7 +77,7 @@ def test_reduced_precision_stays_close_and_unbiased(tmp_path: Path, ready: Neura
 
 
 def test_faces_of_a_batch_do_not_mix(ready: NeuralExpert) -> None:
-    low = crops(3, 160)
+    low = crops(3, 192)
     together = ready.restore(low).astype(int)
     alone = np.concatenate([ready.restore(low[i : i + 1]) for i in range(3)])
     assert np.abs(together - alone).max() <= 1
@@ -85,7 +85,7 @@ def test_faces_of_a_batch_do_not_mix(ready: NeuralExpert) -> None:
 
 def test_what_two_experts_begin_is_what_each_restores(tmp_path: Path, ready: NeuralExpert) -> None:
     other = expert(weights_file(tmp_path, "frequency"), "frequency")
-    low, large = crops(2, 160), crops(1, other.info.input_size)
+    low, large = crops(2, 192), crops(1, other.info.input_size)
     begun = [ready.begin(low), other.begin(large), ready.begin(low[:1])]
     wanted = [ready.restore(low), other.restore(large), ready.restore(low[:1])]
     for outcome, images in zip(begun, wanted, strict=True):
@@ -93,17 +93,17 @@ def test_what_two_experts_begin_is_what_each_restores(tmp_path: Path, ready: Neu
 
 
 def test_empty_batch_gives_an_empty_batch(ready: NeuralExpert) -> None:
-    nothing = np.empty((0, 160, 160, 3), np.uint8)
-    assert ready.restore(nothing).shape == ready.begin(nothing)().shape == (0, 320, 320, 3)
+    nothing = np.empty((0, 192, 192, 3), np.uint8)
+    assert ready.restore(nothing).shape == ready.begin(nothing)().shape == (0, 384, 384, 3)
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
         np.zeros((1, 128, 128, 3), np.uint8),
-        np.zeros((160, 160, 3), np.uint8),
-        np.zeros((1, 160, 160, 1), np.uint8),
-        np.zeros((1, 160, 160, 3), np.float32),
+        np.zeros((192, 192, 3), np.uint8),
+        np.zeros((1, 192, 192, 1), np.uint8),
+        np.zeros((1, 192, 192, 3), np.float32),
     ],
 )
 def test_crops_of_another_shape_or_type_are_refused(ready: NeuralExpert, wrong: np.ndarray) -> None:
@@ -120,9 +120,9 @@ def test_crops_of_another_shape_or_type_are_refused(ready: NeuralExpert, wrong: 
 def test_result_that_is_not_finite_is_an_error(tmp_path: Path, runtime: RuntimeSettings, value: float) -> None:
     broken = expert(weights_file(tmp_path, "transformer", bias=value), "transformer", runtime=runtime)
     with pytest.raises(ExpertError, match="not finite"):
-        broken.restore(crops(1, 160))
+        broken.restore(crops(1, 192))
     with pytest.raises(ExpertError, match="not finite"):
-        broken.begin(crops(2, 160))()
+        broken.begin(crops(2, 192))()
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
@@ -134,6 +134,6 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 def test_info_tells_what_was_taken(tmp_path: Path) -> None:
     path = weights_file(tmp_path, "transformer")
     info = expert(path, "transformer", runtime=TORCH).info
-    assert (info.id, info.input_size, info.scale) == ("transformer", 160, 2)
+    assert (info.id, info.input_size, info.scale) == ("transformer", 192, 2)
     assert (info.weights, info.licence) == ("some", "MIT")
     assert (info.runtime, info.precision) == ("torch", "float32")

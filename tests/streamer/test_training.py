@@ -90,7 +90,7 @@ def test_ten_pictures_make_an_expert(tmp_path: Path, faces: Path, capsys: pytest
     expert = NeuralExpert(
         "t", NETWORKS["transformer"](), weights=path, label="t", licence="-", runtime=RuntimeSettings()
     )
-    assert expert.restore(np.zeros((1, 160, 160, 3), np.uint8)).shape == (1, 320, 320, 3)
+    assert expert.restore(np.zeros((1, 192, 192, 3), np.uint8)).shape == (1, 384, 384, 3)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
