@@ -167,8 +167,9 @@ def test_crisp_step_weighs_all_that_it_was_told_to(network: Path) -> None:
         losses=LossSettings(texture=0.1, identity=0.5, perceptual=0.25),
         adversary=AdversarySettings(weight=0.1, channels=4, ramp_steps=1),
     )
-    learner = Learner(SUBJECTS["transformer"], settings, CPU, judge=FaceJudge(network, 320))
-    feed = feed_of(noise_pool(10))
+    subject = SUBJECTS["transformer"]
+    learner = Learner(subject, settings, CPU, judge=FaceJudge(network, subject.large))
+    feed = feed_of(noise_pool(10, side=subject.size))
     before = [parameter.clone() for parameter in learner.network.parameters()]
     learner.advance(feed, 0.0)
     terms = learner.advance(feed, 0.0)
