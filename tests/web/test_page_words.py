@@ -20,8 +20,8 @@ from tests.helpers.staged import StagedStudio
 MENDED = re.compile(r"mended\(\"(\w+)\"")
 STAGE = re.compile(r"(?:\.lap|meter\.stage)\(\"([\w.]+)\"")
 PARTS_OF_ROUTE = {"detect", "track", "gate", "route.other"}
-NEVER_LIVE = {"route", "overlay"}
-"""The first is told in its parts; nothing is drawn over a live picture."""
+NEVER_LIVE = {"route", "overlay", "figures"}
+"""The first is told in its parts; nothing is drawn over a live picture, and no figures are taken of it."""
 OF_THE_PAGE = {"STATES": {"unknown"}}
 UNTOLD = {Cause.NONE, Cause.OTHER}
 """The state alone is told, with the message."""
