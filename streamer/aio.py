@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import logging
+import os
 import signal
+import sys
+import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -18,6 +23,10 @@ SIGNALS = tuple(
     if signal.getsignal(number) is not signal.SIG_IGN
 )
 """What ends a run in good order: Ctrl-C, the system's wish, a terminal that was closed."""
+
+
+SOURCE_THREAD = "source-read"
+"""The name of threads that may be left to the time limit of a connection that hangs."""
 
 
 class Interrupted(Exception):  # noqa: N818 - a wish, not an error
@@ -46,6 +55,22 @@ class Worker:
     async def aclose(self) -> None:
         """Waits for the running call and ends the thread. May be called twice."""
         await asyncio.to_thread(self._executor.shutdown, wait=True, cancel_futures=True)
+
+
+def end_process(code: int) -> NoReturn:
+    """Ends the process with that exit code.
+
+    Where a source's thread is left waiting in FFmpeg, that asks for the interpreter every 100 ms, also while the
+    libraries end, when there is none any more: it would crash. So then the process ends without the interpreter's and
+    the libraries' own endings, after what was registered to be done at exit.
+    """
+    if not any(thread.name == SOURCE_THREAD for thread in threading.enumerate()):
+        sys.exit(code)
+    atexit._run_exitfuncs()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def run_interruptible(main: Coroutine[Any, Any, R]) -> R:

