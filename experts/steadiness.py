@@ -26,9 +26,9 @@ Field = npt.NDArray[np.float32]
 
 _REST = 1.0
 """Levels of 255 by which a result may differ from the last without being followed."""
-_PULL = 0.5
+_PULL = 0.6
 """The share of what is beyond that goes to the last result. More blurs, and lags."""
-_ALIKE = 3.0
+_ALIKE = 4.5
 """Levels by which low-resolution crops differ, meant over `_WINDOW`, where the last result counts for half."""
 _WINDOW = (5, 5)
 _FLOW_SIDE = 80
