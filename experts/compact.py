@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -40,9 +41,7 @@ class CompactUpscaler:
             scale=BackgroundCorrection.scale,
             weights=label,
             licence=licence,
-            device=taken.device,
-            runtime=taken.runtime,
-            precision=taken.precision,
+            **asdict(taken),
         )
 
     @property

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -73,9 +73,7 @@ class GfpganExpert:
             scale=1,
             weights=label if weight == 0.0 else f"{label}, weight {weight:g}",
             licence=licence,
-            device=taken.device,
-            runtime=taken.runtime,
-            precision=taken.precision,
+            **asdict(taken),
             template="ffhq",
             most_at_once=1 if taken.device == "cpu" else MOST_AT_ONCE,
         )

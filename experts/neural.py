@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 
 import numpy as np
@@ -38,9 +39,7 @@ class NeuralExpert:
             scale=network.scale,
             weights=label,
             licence=licence,
-            device=taken.device,
-            runtime=taken.runtime,
-            precision=taken.precision,
+            **asdict(taken),
         )
 
     @property

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -64,18 +65,7 @@ class OwnExpert:
     def __init__(self, pictures: TorchPictures, *, side: int, template: Template) -> None:
         told = pictures.info
         self._pictures = pictures
-        self._info = ExpertInfo(
-            id=told.id,
-            input_size=side,
-            scale=told.scale,
-            weights=told.weights,
-            licence=told.licence,
-            device=told.device,
-            runtime=told.runtime,
-            precision=told.precision,
-            template=template,
-            most_at_once=1,
-        )
+        self._info = replace(told, input_size=side, template=template, most_at_once=1)
 
     @property
     def info(self) -> ExpertInfo:

@@ -3,7 +3,7 @@ wanted, whatever theirs is."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 import cv2
@@ -73,9 +73,7 @@ class TorchPictures:
             scale=told.scale,
             weights=told.weights,
             licence=told.licence,
-            device=taken.device,
-            runtime=taken.runtime,
-            precision=taken.precision,
+            **asdict(taken),
         )
 
     @property

@@ -89,6 +89,8 @@ async def _process(job: Job, settings: Settings, progress: Console | None, say: 
         store = make_store(settings, say)
         models = await worker.run(load_models, settings, store)
         stack.callback(models.close)
+        # First of all, so that nothing still works with what is closed.
+        stack.push_async_callback(worker.aclose)
         _tell(source.info, models)
         outlet.disclose(disclosure(settings, models))
         sampler = FaceSampler(settings.scale) if job.metrics else None
