@@ -21,6 +21,7 @@ from streamer.media.encoders import EncodeSettings
 from streamer.media.info import SourceInfo
 from streamer.media.reader import FileReader
 from streamer.media.sink import FileWriter
+from weights.store import Store
 
 ASS_HEADER = (
     b"[Script Info]\r\nScriptType: v4.00+\r\n\r\n[V4+ Styles]\r\nFormat: Name, Fontname, Fontsize\r\n"
@@ -191,3 +192,17 @@ def rewrite(
     writer.complete()
     writer.publish()
     return writer.notes
+
+
+def talking_head(store: Store, path: Path, *, times: int, frames: int) -> Path:
+    """The first `frames` of a real talking head of 176x144, so many times as wide and high, without loss, at 25 fps."""
+    width, height = 176 * times, 144 * times
+    with av.open(store.find("sample-carphone")) as source, av.open(path, "w") as target:
+        stream = target.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for number, frame in zip(range(frames), source.decode(video=0), strict=False):
+            large = frame.reformat(width, height, format="yuv420p", interpolation="BICUBIC")
+            large.pts = number
+            target.mux(stream.encode(large))
+        target.mux(stream.encode(None))
+    return path

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from routing.types import Lane
 from streamer.cli import main
 from streamer.config import load_settings
 from streamer.machinery import load_models, routing_of
-from tests.helpers.films import frames_of
+from tests.helpers.films import frames_of, talking_head
 from tests.helpers.gfpgan import save_checkpoint, small_network
 from weights.store import Store
 
@@ -24,16 +23,7 @@ FRAMES = 4
 @pytest.fixture(scope="module")
 def film(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real talking head, enlarged until its face is wider than any that the lanes restore."""
-    path = tmp_path_factory.mktemp("film") / "large.mkv"
-    with av.open(store.find("sample-carphone")) as source, av.open(path, "w") as target:
-        stream = target.add_stream("ffv1", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 176 * 4, 144 * 4, "yuv420p"
-        for number, frame in zip(range(FRAMES), source.decode(video=0), strict=False):
-            large = frame.reformat(176 * 4, 144 * 4, format="yuv420p", interpolation="BICUBIC")
-            large.pts = number
-            target.mux(stream.encode(large))
-        target.mux(stream.encode(None))
-    return path
+    return talking_head(store, tmp_path_factory.mktemp("film") / "large.mkv", times=4, frames=FRAMES)
 
 
 @pytest.fixture(scope="module")

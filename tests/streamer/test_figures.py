@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 from rich.console import Console
@@ -31,7 +30,7 @@ from streamer.judging import Judge
 from streamer.pipeline import Pipeline
 from streamer.report import RunTally, compose_report, print_table
 from streamer.restoring import LaneWork
-from tests.helpers.films import frames_of
+from tests.helpers.films import frames_of, talking_head
 from tests.streamer.test_pipeline import FixedRoutes, picture, route_at
 from tests.streamer.test_report import FACTS
 from weights.session import RuntimeSettings
@@ -187,15 +186,8 @@ def test_intensity_is_what_was_really_laid_on() -> None:
 
 
 def test_a_film_comes_out_the_same_to_the_bit(store: Store, tmp_path: Path) -> None:
-    film, told = tmp_path / "film.mkv", tmp_path / "report.json"
-    with av.open(store.find("sample-carphone")) as source, av.open(film, "w") as target:
-        stream = target.add_stream("ffv1", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 176 * 2, 144 * 2, "yuv420p"
-        for number, frame in zip(range(FRAMES), source.decode(video=0), strict=False):
-            large = frame.reformat(176 * 2, 144 * 2, format="yuv420p", interpolation="BICUBIC")
-            large.pts = number
-            target.mux(stream.encode(large))
-        target.mux(stream.encode(None))
+    told = tmp_path / "report.json"
+    film = talking_head(store, tmp_path / "film.mkv", times=2, frames=FRAMES)
     words = ["--codec", "ffv1", "--scale", "1", "--quiet", "--expert", "resize"]
     assert main(["process", str(film), str(tmp_path / "plain.mkv"), *words]) == 0
     measuring = [*words, "--metrics", "--report", str(told)]
