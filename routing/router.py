@@ -72,8 +72,10 @@ class Router:
         self._scene = SceneCut()
         self._memories: dict[int, _Memory] = {}
         self._restored: frozenset[int] = frozenset()
+        self._missed: frozenset[int] = frozenset()
         self._size = (0, 0)
         self._until_detection = 0
+        self._until_early = 0
         self._scene_begins = True
 
     def reset(self) -> None:
@@ -88,11 +90,11 @@ class Router:
 
         `most`: so many faces at most are to be restored, the widest, with favour for those that are already; the
         others are routed to be left alone, as "spared". `detect_every`: in the place of the setting's, from the next
-        detection on.
+        detection on; who gives it is short of time, so that a lost face waits until half of it is over.
 
         An image of another size than the last begins afresh. A face shows in `routes` when it was measured in this very
         image, and, `fading`, for a moment after it is lost; one that is new waits for the next
-        detection, which comes after `detect_every` frames, at a scene cut, and as soon as a face that was being
+        detection, which comes after `detect_every` frames, at a scene cut, and early where a face that was being
         restored is lost.
         """
         started = time.perf_counter()
@@ -104,7 +106,7 @@ class Router:
             self._end_tracks()
         followed = self._until_detection > 0 and self._follow(image, seconds)
         if not followed:
-            self._detect(image, seconds, detect_every or self._settings.tracker.detect_every)
+            self._detect(image, seconds, detect_every)
         found = time.perf_counter()
         routes = self._gate(image, seconds, most)
         self._scene_begins = False
@@ -114,25 +116,34 @@ class Router:
     def _end_tracks(self) -> None:
         self._tracker.reset()
         self._memories.clear()
+        self._missed = frozenset()
         self._until_detection = 0
         self._scene_begins = True
 
-    def _detect(self, image: Image, seconds: float, every: int) -> None:
+    def _detect(self, image: Image, seconds: float, every: int | None) -> None:
         """Faces anywhere. Those that the detector misses are looked for once more where they are expected."""
         pairs, missed, new = self._tracker.assign(self._detector.detect(image), seconds=seconds)
         found = self._look_for(missed, image, seconds, taken=[*(face for _, face in pairs), *new])
         self._tracker.update([*pairs, *found], seconds=seconds, new=new)
-        self._until_detection = every - 1
+        self._until_detection = (every or self._settings.tracker.detect_every) - 1
+        # A stream that is late drops frames, so faces move far and are lost: a detection for each would make it later.
+        self._until_early = 0 if every is None else every // 2 - 1
+        self._missed = frozenset()
 
     def _follow(self, image: Image, seconds: float) -> bool:
-        """Faces where they are expected. False, and nothing done, when one that was just being restored is not there:
-        its viewers would see it change. One that is left alone can wait, or a crowd would be detected in every frame.
+        """Faces where they are expected. False, and nothing done, when one that was being restored is not there, and a
+        detection may come early: its viewers would see it change. One that is left alone can wait, or a crowd would be
+        detected in every frame.
         """
         found = self._look_for(self._tracker.tracks, image, seconds)
-        if any(face is None and track.id in self._restored for track, face in found):
+        wanted = self._restored | self._missed
+        missed = frozenset(track.id for track, face in found if face is None and track.id in wanted)
+        if missed and self._until_early <= 0:
             return False
         self._tracker.update(found, seconds=seconds)
+        self._missed = missed
         self._until_detection -= 1
+        self._until_early -= 1
         return True
 
     def _look_for(

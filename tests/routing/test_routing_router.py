@@ -139,6 +139,30 @@ def test_a_lost_face_that_was_left_alone_waits_for_the_next_detection(
     assert [len(routing.routes) for routing in found] == [6, 6, 5, 5]
 
 
+def test_short_of_time_a_lost_face_waits_until_half_way(counting: CountingDetector, six_people: Image) -> None:
+    """Late streams drop frames, by which faces are lost: a detection at once for each would make them later still."""
+    without = six_people.copy()
+    without[230:420, 20:190] = without[600:790, 20:190]
+    router = Router(counting, every(3))
+    images = [six_people, *[without] * 13]
+    found = [router.route(image, seconds=i / 25, detect_every=8) for i, image in enumerate(images)]
+    # Lost in frame 1, looked for in frame 4 and found to be gone: from there it is eight frames again.
+    assert [i for i, routing in enumerate(found) if "detect" in routing.seconds] == [0, 4, 12]
+    assert [sum(not route.fading for route in routing.routes) for routing in found] == [6, *[5] * 13]
+
+
+def test_a_face_that_is_found_again_while_it_waits_needs_no_detection(
+    counting: CountingDetector, six_people: Image
+) -> None:
+    without = six_people.copy()
+    without[230:420, 20:190] = without[600:790, 20:190]
+    router = Router(counting, every(3))
+    images = [six_people, without, *[six_people] * 5]
+    found = [router.route(image, seconds=i / 25, detect_every=8) for i, image in enumerate(images)]
+    assert counting.full == 1
+    assert [sum(not route.fading for route in routing.routes) for routing in found] == [6, 5, *[6] * 5]
+
+
 def test_a_cut_ends_all_tracks_and_detects_at_once(counting: CountingDetector, six_people: Image) -> None:
     dark = (np.roll(six_people, 400, axis=1) // 3).astype(np.uint8)
     found = routed(Router(counting, every(100)), [six_people, six_people, dark])
