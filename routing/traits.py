@@ -13,8 +13,8 @@ Image = npt.NDArray[np.uint8]
 SHARPNESS_SIZE = 96
 """Side in pixels at which sharpness is measured. Faces that the gate asks about (100 px wide and more) are averaged
 down to it, so that the number means the same for all of them; narrower faces are enlarged and measure softer than they
-are, which the gate never asks about. Close to their own size, since what is lost by blur lies in the finest detail: 64
-px tells sharp from soft portraits rightly for 80 %, 96 px for 86 % (`routing.calibrate`)."""
+are, which the gate never asks about. Close to their own size, since what is lost by blur lies in the finest detail:
+64 px tells sharp portraits from those out of focus rightly for 80 %, 96 px for 86 %."""
 SEEN_SHARE = 0.5
 SETTLE_SECONDS = 0.25
 

@@ -133,8 +133,8 @@ class _Bench:
         folders = [path for path in self._job.sources if path.is_dir()]
         clips = [path for path in self._job.sources if not path.is_dir()]
         photos = self._photos(folders)
-        with _bar(progress) as bar:
-            samples = self._samples(photos, clips, bar)
+        with bar(progress) as shown:
+            samples = self._samples(photos, clips, shown)
             measurements = measure(
                 samples,
                 self._methods,
@@ -180,13 +180,13 @@ class _Bench:
             self._notes.append(f"{len(chosen)} of {len(found)} photographs, as --limit says")
         return chosen
 
-    def _samples(self, photos: Sequence[Photo], clips: Sequence[Path], bar: Progress) -> Iterator[Sample]:
+    def _samples(self, photos: Sequence[Photo], clips: Sequence[Path], shown: Progress) -> Iterator[Sample]:
         route = self._route if any(method.name == ROUTED for method in self._methods) else None
         made = stills.stills(photos, self._ranges, seed=self._job.seed, route=route, subjects=self._subjects)
-        yield from _counted(bar, "pictures", stills.count(photos), made)
+        yield from counted(shown, "pictures", stills.count(photos), made)
         bench = ClipBench(self._job.seed, self._models.detector, self._pipeline, self._notes.append)
         for path in clips:
-            yield from _counted(bar, path.name, None, bench.samples(path))
+            yield from counted(shown, path.name, None, bench.samples(path))
 
     def _route(self, clip: Image) -> Routed:
         return routed(clip, self._pipeline())
@@ -208,7 +208,8 @@ class _Bench:
         }
 
 
-def _bar(console: Console | None) -> Progress:
+def bar(console: Console | None) -> Progress:
+    """On a terminal; nothing elsewhere."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -220,7 +221,7 @@ def _bar(console: Console | None) -> Progress:
     )
 
 
-def _counted(bar: Progress, what: str, total: int | None, samples: Iterable[Sample]) -> Iterator[Sample]:
+def counted(bar: Progress, what: str, total: int | None, samples: Iterable[Sample]) -> Iterator[Sample]:
     """The samples; one is done when the next is asked for."""
     task = bar.add_task(what, total=total)
     for sample in samples:

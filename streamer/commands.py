@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,17 +163,35 @@ def _train(arguments: argparse.Namespace) -> int:
 
 def _bench(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
-    return (
-        _bench_detectors(arguments, settings) if arguments.bench == "detectors" else _bench_quality(arguments, settings)
+    benches = {"quality": _bench_quality, "detectors": _bench_detectors, "gate": _bench_gate}
+    return benches[arguments.bench](arguments, settings)
+
+
+def _bench_gate(arguments: argparse.Namespace, settings: Settings) -> int:
+    from streamer.bench_gate import bench_gate
+
+    report = bench_gate(
+        arguments.folder,
+        settings,
+        limit=arguments.limit,
+        out=arguments.report,
+        progress=None if arguments.quiet else Console(stderr=True),
+        say=say,
     )
+    _print(report.lines())
+    return 0
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        results().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _bench_detectors(arguments: argparse.Namespace, settings: Settings) -> int:
     from streamer.bench_detectors import bench_detectors
 
     report = bench_detectors(arguments.sources, settings, frames=arguments.frames, out=arguments.report, say=say)
-    for line in report.lines():
-        results().print(line, markup=False, highlight=False, soft_wrap=True)
+    _print(report.lines())
     return 0
 
 

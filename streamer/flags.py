@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from streamer import __version__
+from streamer.bench_flags import add_bench
 from streamer.errors import UsageError
+from streamer.parsers import Parser, add_command, add_fidelity
 
 SCALES = (1, 2, 4)
 EXPERTS = ("transformer", "frequency", "background")
@@ -27,13 +29,6 @@ SETTINGS = {
     "port": "web.port",
     "open_to_all": "web.open_to_all",
 }
-
-
-class Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong, as every other error does."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} (see {self.prog} --help)")
 
 
 class _NoToken(argparse.Action):
@@ -57,7 +52,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         _add_watch,
         _add_probe,
         _add_train,
-        _add_bench,
+        add_bench,
         _add_weights,
         _add_doctor,
         _add_demo,
@@ -89,17 +84,8 @@ def origins() -> dict[str, str]:
     return {setting: f"--{name.replace('_', '-')}" for name, setting in SETTINGS.items()}
 
 
-def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = commands.add_parser(
-        name, help=text, description=text[0].upper() + text[1:] + "."
-    )
-    command.add_argument("-v", "--verbose", action="store_true", help="say more about what is going on")
-    command.add_argument("--config", type=Path, metavar="FILE", help="settings (as config.toml of the repository)")
-    return command
-
-
 def _add_process(commands: Any) -> None:
-    command = _command(commands, "process", "enhance a film and write it to a file")
+    command = add_command(commands, "process", "enhance a film and write it to a file")
     command.add_argument("input", type=Path, metavar="INPUT")
     _add_output(command)
     _add_picture(command, "enlarge the picture so many times (default 2)")
@@ -114,7 +100,7 @@ def _add_process(commands: Any) -> None:
 
 
 def _add_serve(commands: Any) -> None:
-    command = _command(commands, "serve", "show live streams, enhanced, in the browser")
+    command = add_command(commands, "serve", "show live streams, enhanced, in the browser")
     command.add_argument(
         "sources",
         nargs="*",
@@ -135,7 +121,7 @@ def _add_serve(commands: Any) -> None:
 
 
 def _add_watch(commands: Any) -> None:
-    command = _command(commands, "watch", "enhance a live stream and write it to a file until Ctrl-C")
+    command = add_command(commands, "watch", "enhance a live stream and write it to a file until Ctrl-C")
     command.add_argument("source", metavar="SOURCE", help="as for serve: rtsp://..., /dev/video0, a film, ...")
     _add_output(command)
     command.add_argument("--duration", type=float, metavar="SECONDS", help="end so long after the first picture")
@@ -145,13 +131,13 @@ def _add_watch(commands: Any) -> None:
 
 
 def _add_probe(commands: Any) -> None:
-    command = _command(commands, "probe", "tell what a film is and which faces are in it")
+    command = add_command(commands, "probe", "tell what a film is and which faces are in it")
     command.add_argument("input", type=Path, metavar="INPUT")
     command.add_argument("--frames", type=int, default=24, metavar="N", help="look at N frames, evenly spread (24)")
 
 
 def _add_train(commands: Any) -> None:
-    command = _command(commands, "train", "make an expert's weights from a folder of face photographs")
+    command = add_command(commands, "train", "make an expert's weights from a folder of face photographs")
     command.add_argument("subject", choices=EXPERTS, metavar="EXPERT", help=", ".join(EXPERTS))
     command.add_argument(
         "--faces", type=Path, required=True, metavar="FOLDER", help="photographs; its faces.csv is honoured, if any"
@@ -171,67 +157,21 @@ def _add_train(commands: Any) -> None:
     command.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
 
 
-def _add_bench(commands: Any) -> None:
-    outer: argparse.ArgumentParser = commands.add_parser(
-        "bench", help="measure how good the results are", description="Measure how good the results are."
-    )
-    benches = outer.add_subparsers(dest="bench", required=True, metavar="WHAT", parser_class=Parser)
-    command = _command(benches, "quality", "compare the experts and known upscalers on spoiled faces, by width")
-    command.add_argument(
-        "sources",
-        nargs="+",
-        type=Path,
-        metavar="SOURCE",
-        help="a folder of face photographs (faces.csv honoured), a clip",
-    )
-    command.add_argument(
-        "--out", type=Path, required=True, metavar="FOLDER", help="for the table, the contact sheet and the plots"
-    )
-    command.add_argument("--methods", type=_words, default=(), metavar="A,B", help="only these (default: all)")
-    command.add_argument("--limit", type=int, metavar="N", help="N photographs at most")
-    command.add_argument(
-        "--heavy", type=int, default=4, metavar="N", help="faces of each width and sharpness that slow methods see (4)"
-    )
-    command.add_argument("--general", type=Path, metavar="PARAM", help="Real-ESRGAN general-x4v3 in ncnn's form")
-    command.add_argument("--identity", type=Path, metavar="ONNX", help="a face network (MobileFaceNet)")
-    for name in ("transformer", "frequency"):
-        command.add_argument(
-            f"--{name}", type=Path, metavar="FILE", help=f"other weights for the {name} expert, at every fidelity"
-        )
-        command.add_argument(
-            f"--{name}-crisp", type=Path, metavar="FILE", help="and crisp ones, to be mixed with those by --fidelity"
-        )
-    _add_fidelity(command)
-    command.add_argument(
-        "--ranges", type=Path, metavar="TOML", help="spoil faces by the middle of this training's ranges"
-    )
-    command.add_argument("--seed", type=int, default=77, metavar="N", help="other faces' widths, noise and errors (77)")
-    command.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no table")
-    _add_bench_detectors(benches)
-
-
-def _add_bench_detectors(benches: Any) -> None:
-    command = _command(benches, "detectors", "compare what finds faces: the same pictures through each that is there")
-    command.add_argument("sources", nargs="+", type=Path, metavar="SOURCE", help="a clip, a folder of pictures")
-    command.add_argument("--frames", type=int, default=24, metavar="N", help="look at N frames of each clip (24)")
-    command.add_argument("--report", type=Path, metavar="FILE", help="write the figures as JSON")
-
-
 def _add_weights(commands: Any) -> None:
     outer: argparse.ArgumentParser = commands.add_parser(
         "weights", help="list, fetch and check networks, and their licences", description="What networks are made of."
     )
     whats = outer.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=Parser)
-    _command(whats, "list", "list all weights: size, where they are, licence, what for")
-    pull = _command(whats, "pull", "fetch weights; a fetch that broke off goes on where it was")
+    add_command(whats, "list", "list all weights: size, where they are, licence, what for")
+    pull = add_command(whats, "pull", "fetch weights; a fetch that broke off goes on where it was")
     pull.add_argument("names", nargs="+", metavar="NAME")
     _add_accept(pull)
-    verify = _command(whats, "verify", "read every byte of the weights that are here, and compare")
+    verify = add_command(whats, "verify", "read every byte of the weights that are here, and compare")
     verify.add_argument("names", nargs="*", metavar="NAME", help="only these (default: all that are here)")
-    path = _command(whats, "path", "print the folder of fetched weights, or where one file is")
+    path = add_command(whats, "path", "print the folder of fetched weights, or where one file is")
     path.add_argument("name", nargs="?", metavar="NAME")
-    _command(whats, "licences", "list under which terms weights may be used, and who accepted them")
-    bring = _command(whats, "import", "take weights from a file that you have")
+    add_command(whats, "licences", "list under which terms weights may be used, and who accepted them")
+    bring = add_command(whats, "import", "take weights from a file that you have")
     bring.add_argument("name", metavar="NAME")
     bring.add_argument("file", type=Path, metavar="FILE")
     _add_accept(bring)
@@ -242,16 +182,12 @@ def _add_accept(command: argparse.ArgumentParser) -> None:
     command.add_argument("--accept-licence", action="append", default=[], metavar="NAME", help=text)
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
 def _add_doctor(commands: Any) -> None:
-    _command(commands, "doctor", "say what is installed, present and missing, and what to do")
+    add_command(commands, "doctor", "say what is installed, present and missing, and what to do")
 
 
 def _add_demo(commands: Any) -> None:
-    command = _command(commands, "demo", "fetch free sample media, enhance them and show the result")
+    command = add_command(commands, "demo", "fetch free sample media, enhance them and show the result")
     command.add_argument("folder", type=Path, nargs="?", default=Path("demo"), help="where the films go (demo)")
 
 
@@ -273,16 +209,11 @@ def _add_picture(command: argparse.ArgumentParser, scale: str) -> None:
     command.add_argument(
         "--expert", metavar="NAME", help="restore every face of 50 px and more by this one: gfpgan, ..."
     )
-    _add_fidelity(command)
+    add_fidelity(command)
     text = "measure whether restored faces are still the same persons, and hold back those that are not: dlib, arcface"
     command.add_argument("--judge", metavar="NAME", help=text)
     text = "say in a corner of the picture that it was enhanced"
     command.add_argument("--mark", action="store_const", const=True, help=text)
-
-
-def _add_fidelity(command: argparse.ArgumentParser) -> None:
-    text = "how faces are restored: from 0, crisp, with more detail, to 1, faithful, as near to the truth as can be"
-    command.add_argument("--fidelity", type=float, metavar="F", help=text)
 
 
 def _add_encoder(command: argparse.ArgumentParser) -> None:

@@ -42,8 +42,35 @@ def stills(
     for group in groups("pictures"):
         for photo in shuffled(photos, seed + group.band[0]):
             if photo.width >= SCALE * group.band[0]:
-                sample = _still(photo, group, with_sharpness(settings, group.sharpness), seed, route)
+                sample = still(photo, group, with_sharpness(settings, group.sharpness), seed=seed, route=route)
                 yield replace(sample, subject=(subjects or {}).get(photo.path, NOBODY))
+
+
+def still(
+    photo: Photo, group: Group, settings: DegradationSettings, *, seed: int, route: Route | None = None
+) -> Sample:
+    """The photograph in that group's band, wherever its face is wide enough: twice as wide as the band begins."""
+    random = np.random.default_rng((seed, _number(photo, seed), group.band[0]))
+    low, high = group.band
+    width = float(random.uniform(low, min(high, photo.width / SCALE)))
+    side = 16 * int(np.ceil(_ROOM * width / 16))
+    # Half as wide again as the truth shows: it is shrunk once more.
+    finest = 1.5 * SCALE * width
+    face = tile(photo, width, side=side, length=LENGTH, settings=settings, random=random, finest=finest)
+    codec = draw_codec(settings, random, used=[LENGTH - 1])
+    clip = np.stack(through(codec, list(face.frames)) if codec is not None else list(face.frames))
+    exact = face.landmarks @ face.from_photo[-1][:, :2].T + face.from_photo[-1][:, 2]
+    measured = exact + random.normal(0.0, settings.landmark_noise * width, exact.shape)
+    return Sample(
+        name=photo.path.stem,
+        group=group,
+        width=width,
+        low=clip[-1:],
+        high=_truth(face, side)[None],
+        landmarks=measured[None],
+        true_landmarks=exact[None],
+        routed=None if route is None else _last(route(clip)),
+    )
 
 
 def count(photos: Sequence[Photo]) -> int:
@@ -67,30 +94,6 @@ def with_sharpness(settings: DegradationSettings, sharpness: str) -> Degradation
 
 def _number(photo: Photo, seed: int) -> int:
     return zlib.crc32(f"{seed} {photo.path.name}".encode())
-
-
-def _still(photo: Photo, group: Group, settings: DegradationSettings, seed: int, route: Route | None) -> Sample:
-    random = np.random.default_rng((seed, _number(photo, seed), group.band[0]))
-    low, high = group.band
-    width = float(random.uniform(low, min(high, photo.width / SCALE)))
-    side = 16 * int(np.ceil(_ROOM * width / 16))
-    # Half as wide again as the truth shows: it is shrunk once more.
-    finest = 1.5 * SCALE * width
-    face = tile(photo, width, side=side, length=LENGTH, settings=settings, random=random, finest=finest)
-    codec = draw_codec(settings, random, used=[LENGTH - 1])
-    clip = np.stack(through(codec, list(face.frames)) if codec is not None else list(face.frames))
-    exact = face.landmarks @ face.from_photo[-1][:, :2].T + face.from_photo[-1][:, 2]
-    measured = exact + random.normal(0.0, settings.landmark_noise * width, exact.shape)
-    return Sample(
-        name=photo.path.stem,
-        group=group,
-        width=width,
-        low=clip[-1:],
-        high=_truth(face, side)[None],
-        landmarks=measured[None],
-        true_landmarks=exact[None],
-        routed=None if route is None else _last(route(clip)),
-    )
 
 
 def _truth(face: Tile, side: int) -> Image:
