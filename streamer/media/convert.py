@@ -1,8 +1,8 @@
 """From FFmpeg's pictures, in whatever pixel format, to 8-bit YUV 4:2:0 planes and what their colour means.
 
 What is 8-bit 4:2:0 already is copied and nothing else. Deeper or finer formats are reduced here, rounded once and
-half to even; RGB goes through `streamer.color`; PQ and HLG are tone-mapped. FFmpeg's scaler only unpacks formats that
-are not planar, which it does without loss.
+half to even; RGB goes through `streamer.color`; PQ and HLG are tone-mapped. Of what is not planar, the formats of
+graphics cards are taken apart here; FFmpeg's scaler unpacks the others, which it does without loss.
 """
 
 from __future__ import annotations
@@ -22,10 +22,24 @@ from streamer.media.sidedata import payload
 from streamer.media.tonemap import BT709, HDR_TRANSFERS, USUAL_PEAK, Deep, tone_map
 
 _RANGE_LIMITED, _RANGE_FULL = 1, 2
-_COPIED = frozenset({"yuv420p", "yuvj420p", "yuva420p"})
+_COPIED = frozenset({"yuv420p", "yuvj420p", "yuva420p", "nv12"})
 _MATRIX_OF_SPACE: dict[int, Matrix] = {1: "bt709", 4: "bt601", 5: "bt601", 6: "bt601", 7: "bt709", 9: "bt2020"}
 _SPACES_REFUSED = {8: "YCgCo", 10: "BT.2020 constant luminance", 14: "ICtCp", 15: "IPT-C2 (Dolby Vision)"}
 _HD_WIDTH, _SD_HEIGHT = 1280, 576
+
+# FFmpeg's scaler would take many times as long for the deep ones, and moves the chroma of odd sizes.
+PLANAR = {
+    "nv12": "yuv420p",
+    "nv16": "yuv422p",
+    "p010le": "yuv420p10le",
+    "p012le": "yuv420p12le",
+    "p016le": "yuv420p16le",
+    "p210le": "yuv422p10le",
+    "p212le": "yuv422p12le",
+    "p216le": "yuv422p16le",
+}
+"""As graphics cards lay pictures out, chroma in one plane, U first, and more than 8 bits at the upper end of 16; and
+the formats that hold the same channels in planes of their own."""
 
 
 def convert(frame: av.VideoFrame, *, peak: float = USUAL_PEAK) -> tuple[Planes, ColorSpec]:
@@ -107,9 +121,24 @@ def _is_full_range(frame: av.VideoFrame) -> bool:
 
 def _copied(frame: av.VideoFrame) -> Planes:
     planes = allocate(frame.height, frame.width)
-    for index, plane in enumerate(planes):
-        np.copyto(plane, _samples(frame, index, *plane.shape))
+    channels = _apart(frame) if frame.format.name in PLANAR else _channels(frame)
+    for plane, channel in zip(planes, channels, strict=True):
+        np.copyto(plane, channel)
     return planes
+
+
+def _channels(frame: av.VideoFrame) -> list[npt.NDArray[Any]]:
+    """The channels of a planar picture, without alpha, over FFmpeg's own memory."""
+    components = [component for component in frame.format.components if not component.is_alpha][:3]
+    return [_samples(frame, part.plane, part.height, part.width) for part in components]
+
+
+def _apart(frame: av.VideoFrame) -> list[npt.NDArray[Any]]:
+    """Y, U and V of a picture whose chroma channels share a plane, as they are stored."""
+    luma, chroma, _ = frame.format.components
+    both = _samples(frame, 1, chroma.height, 2 * chroma.width)
+    y = _samples(frame, 0, luma.height, luma.width)
+    return [y, *cv2.split(both.reshape(chroma.height, chroma.width, 2))]
 
 
 def _samples(frame: av.VideoFrame, index: int, height: int, width: int) -> npt.NDArray[Any]:
@@ -133,13 +162,25 @@ def _rgb(frame: av.VideoFrame) -> Plane:
 
 def _deep(frame: av.VideoFrame) -> Deep:
     """The picture's samples as they are, one array a channel: Y, or Y, U, V, or R, G, B."""
+    if frame.format.name in PLANAR:
+        return _deep_of_card(frame)
     frame = _unpacked(frame)
-    format = frame.format
-    components = [component for component in format.components if not component.is_alpha][:3]
-    channels = [_samples(frame, part.plane, part.height, part.width) for part in components]
-    rgb = is_rgb(format)
+    rgb = is_rgb(frame.format)
     matrix = "bt709" if rgb else color_of(frame).matrix
-    return Deep(channels, components[0].bits, rgb=rgb, matrix=matrix, full_range=rgb or _is_full_range(frame))
+    bits = frame.format.components[0].bits
+    return Deep(_channels(frame), bits, rgb=rgb, matrix=matrix, full_range=rgb or _is_full_range(frame))
+
+
+def _deep_of_card(frame: av.VideoFrame) -> Deep:
+    """In limited range samples at the upper end are as good as deeper ones; in full range their white would be less."""
+    channels, bits = _apart(frame), frame.format.components[0].bits
+    full_range = _is_full_range(frame)
+    unused = 8 * channels[0].itemsize - bits
+    if full_range and unused:
+        channels = [channel >> unused for channel in channels]
+    else:
+        bits += unused
+    return Deep(channels, bits, rgb=False, matrix=color_of(frame).matrix, full_range=full_range)
 
 
 def _unpacked(frame: av.VideoFrame) -> av.VideoFrame:

@@ -9,6 +9,7 @@ import av
 from av.filter import Graph
 
 from streamer.errors import SourceError
+from streamer.media.convert import PLANAR
 
 
 class Deinterlacer:
@@ -30,12 +31,13 @@ class Deinterlacer:
         if not self.is_active:
             yield frame, frame
             return
-        shape = frame.width, frame.height, frame.format.name
+        fields = _planar(frame)
+        shape = fields.width, fields.height, fields.format.name
         if self._graph is None or shape != self._shape:
             yield from self.flush()
-            self._graph, self._shape = _graph(frame), shape
+            self._graph, self._shape = _graph(fields), shape
         self._waiting.append(frame)
-        self._graph.vpush(frame)
+        self._graph.vpush(fields)
         yield from self._pull(self._graph)
 
     def flush(self) -> Iterator[tuple[av.VideoFrame, av.VideoFrame]]:
@@ -57,6 +59,12 @@ class Deinterlacer:
             picture.colorspace, picture.color_range = original.colorspace, original.color_range
             picture.color_primaries, picture.color_trc = original.color_primaries, original.color_trc
             yield picture, original
+
+
+def _planar(frame: av.VideoFrame) -> av.VideoFrame:
+    """A graphics card's picture as bwdif takes it. The graph would do that by itself, and blur interlaced pictures."""
+    planar = PLANAR.get(frame.format.name)
+    return frame if planar is None else frame.reformat(format=planar)
 
 
 def _graph(frame: av.VideoFrame) -> Graph:
