@@ -73,17 +73,28 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a track stands with its judge: the cosine of its last judgement, and the share of its lane's strength that it
+    may have now, 0 to 1."""
+
+    similarity: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """What became known, with one frame, of how far restored faces of earlier ones are still the same persons.
 
     `similarities`: lane and cosine of each judgement; `lowered`, `raised`: steps that tracks' strengths took for them;
-    `unjudged`: faces that should have been judged and were not, since newer ones came or the judge failed.
+    `unjudged`: faces that should have been judged and were not, since newer ones came or the judge failed. `verdicts`:
+    how the tracks stand by now that were ever judged.
     """
 
     similarities: tuple[tuple[str, float], ...] = ()
     lowered: int = 0
     raised: int = 0
     unjudged: int = 0
+    verdicts: Mapping[int, Verdict] = field(default_factory=dict)
 
 
 NOTHING_JUDGED = Judged()

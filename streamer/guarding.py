@@ -16,7 +16,7 @@ from typing import Protocol
 from experts.contract import ExpertError
 from experts.identity import IdentitySettings
 from routing.types import Route
-from streamer.frame import Frame, Judged
+from streamer.frame import Frame, Judged, Verdict
 from streamer.judging import Case, Judge
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ UNGUARDED = Unguarded()
 @dataclass(slots=True)
 class _Watched:
     """A track: when it was last to be restored, how many of its faces were judged, how many frames ago, where its
-    strength is and where it goes, and how many judgements in a row were fine since."""
+    strength is and where it goes, how many judgements in a row were fine since, and what the last one was."""
 
     seconds: float
     judged: int = 0
@@ -91,6 +91,11 @@ class _Watched:
     target: float = 1.0
     fine: int = 0
     in_doubt: bool = False
+    similarity: float | None = None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        return None if self.similarity is None else Verdict(self.similarity, self.shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +171,8 @@ class Guard:
 
     def told(self) -> Judged:
         news, self._news = self._news, _News()
-        return Judged(tuple(news.similarities), news.lowered, news.raised, news.unjudged)
+        verdicts = {track: verdict for track, each in self._tracks.items() if (verdict := each.verdict) is not None}
+        return Judged(tuple(news.similarities), news.lowered, news.raised, news.unjudged, verdicts)
 
     def rest(self) -> Judged:
         while self._waiting:
@@ -209,6 +215,7 @@ class Guard:
             self._follow(watched, similarity)
 
     def _follow(self, watched: _Watched, similarity: float) -> None:
+        watched.similarity = similarity
         before, step = watched.target, self._settings.step
         is_fine = similarity >= self._threshold + self._settings.margin
         if similarity < self._threshold:

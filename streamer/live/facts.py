@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from routing.presence import RESTORED
 from routing.types import Route
-from streamer.frame import Frame, FrameReport
+from streamer.frame import Frame, FrameReport, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class FaceFacts:
     """One face. `box`: (x0, y0, x1, y1) as shares of the picture, 0 to 1. `width_px`: of the face, in pixels of the
-    source. `strength`: 0 where it is shown as it came, 1 where all that its lane made of it is laid on."""
+    source. `strength`: 0 where it is shown as it came, 1 where all that its lane made of it is laid on. `similarity`:
+    the cosine between the face and its restoration when they were last judged; None where they were not."""
 
     track: int
     box: tuple[float, float, float, float]
@@ -22,10 +24,11 @@ class FaceFacts:
     reason: str
     width_px: float
     strength: float
+    similarity: float | None = None
 
     @classmethod
-    def of(cls, route: Route, frame: Frame) -> FaceFacts:
-        """`frame`: the one that the face was found in."""
+    def of(cls, route: Route, frame: Frame, verdict: Verdict | None = None) -> FaceFacts:
+        """`frame`: the one that the face was found in. `verdict`: on its restorations so far."""
         box = route.face.box.clip(frame.width, frame.height)
         return cls(
             track=route.face.track_id,
@@ -33,7 +36,8 @@ class FaceFacts:
             lane=route.lane.value,
             reason=route.reason,
             width_px=route.traits.width_px,
-            strength=route.presence,
+            strength=route.presence if verdict is None else route.presence * verdict.share,
+            similarity=None if verdict is None or route.lane not in RESTORED else verdict.similarity,
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -44,6 +48,7 @@ class FaceFacts:
             "reason": self.reason,
             "width_px": round(self.width_px, 1),
             "strength": round(self.strength, 2),
+            "similarity": None if self.similarity is None else round(self.similarity, 3),
         }
 
 
@@ -70,13 +75,14 @@ class PictureFacts:
         """Of a frame as it came from its source and what the pipeline reported of it. `extra_seconds`: time in stages
         outside the pipeline, as "queue" and "decode"."""
         seconds = {**(extra_seconds or {}), **report.stage_seconds}
+        verdicts = report.identity.verdicts
         # What is left of a restoration that has ended is no face to count.
         routes = [route for route in report.routes if not route.fading]
         return cls(
             seq=source.seq,
             captured_at=source.captured_at,
             stages_ms={name: 1000 * value for name, value in seconds.items()},
-            faces=tuple(FaceFacts.of(route, source) for route in routes),
+            faces=tuple(FaceFacts.of(route, source, verdicts.get(route.face.track_id)) for route in routes),
             effort=effort,
         )
 

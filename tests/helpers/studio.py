@@ -230,6 +230,7 @@ class DemoStream:
         self.name, self.kind = name, kind
         self.width, self.height, self.rate, self.bit_rate = shape.width, shape.height, shape.rate, shape.bit_rate
         self.has_sound = True
+        self.face = FACE
         self.viewings: set[DemoViewing] = set()
         self.publishing: DemoPublishing | None = None
         self.latest: av.VideoFrame | None = None
@@ -284,7 +285,7 @@ class DemoStream:
             self._encoders[rendition] = DemoEncoder(layout.width, layout.height, self.rate, self.bit_rate)
         pts = round((captured_at - self.started_at) * 90000)
         data, is_key = await asyncio.to_thread(self._picture, self._encoders[rendition], layout, number, pts)
-        facts = PictureFacts(number, captured_at, {"decode": 4.0, "detect": 6.0}, (FACE,)).as_json()
+        facts = PictureFacts(number, captured_at, {"decode": 4.0, "detect": 6.0}, (self.face,)).as_json()
         picture = EncodedPicture(data, pts, is_key, number, captured_at, rendition, layout, facts)
         for viewing in list(self.viewings):
             viewing.offer(picture)

@@ -164,6 +164,9 @@ def test_faces_that_stay_the_persons_keep_their_strength_and_so_do_others_beside
         stage.play(40, [ONE, TWO])
         assert stage.strengths[-1] == (1.0,)
         assert stage.last.degraded == [HELD_BACK]
+        fine, spoiled = (stage.last.identity.verdicts[route.face.track_id] for route in (ONE, TWO))
+        assert (fine.share, spoiled.share) == (1.0, 0.0)
+        assert spoiled.similarity < 0.6 < fine.similarity
 
 
 def test_what_is_held_back_is_restored_only_to_be_judged() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from routing.types import Lane
 from streamer.color import ColorSpec
+from streamer.frame import Judged, Verdict
 from streamer.live.facts import PictureFacts
 from streamer.live.handover import Shown
 from streamer.live.ports import Cause, SourceState, SourceStatus
@@ -108,6 +109,14 @@ def test_facts_tell_faces_as_shares_of_the_picture() -> None:
     assert told["faces"] == [
         {
             "track": 1, "box": [0.0, 0.0, 0.25, 0.5], "lane": "transformer", "reason": "50 to 100 px",
-            "width_px": 80.0, "strength": 1.0,
+            "width_px": 80.0, "strength": 1.0, "similarity": None,
         }
     ]  # fmt: skip
+
+
+def test_facts_tell_what_a_judge_said_of_a_restored_face() -> None:
+    judged = Judged(verdicts={1: Verdict(0.87654, share=0.5), 2: Verdict(0.9, share=1.0)})
+    known = replace(report(route(), route(Lane.SKIP)), identity=judged)
+    restored, skipped = PictureFacts.of(known, frame(0, 160, 320)).as_json()["faces"]
+    assert (restored["similarity"], restored["strength"]) == (0.877, 0.5)
+    assert skipped["similarity"] is None

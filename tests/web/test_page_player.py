@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.helpers.browser import Pixels, Served, Watch, pixels, wait_until
 from tests.helpers.staged import RETRYING, SAVING, StagedStudio, two_colors
-from tests.helpers.studio import DemoStudio
+from tests.helpers.studio import FACE, DemoStudio
 
 # While a packed picture is on, the canvas covers it: looked at with every picture that is presented.
 PACKED_BUT_BARE = """() => {
@@ -137,6 +138,25 @@ def test_boxes_are_drawn_where_the_faces_are(live: Page) -> None:
     wait_until(live, lambda: faces.evaluate(edge % 0.4)[:3] == [255, 160, 30])
     assert faces.evaluate(edge % 0.5)[3] == 0
     assert live.evaluate("[...window.written]") == ["#1 64 px transformer"]
+
+
+def test_likeness_is_told_of_faces_that_were_judged_and_of_no_others(served: Served, live: Page) -> None:
+    watch = Watch(live, served.url)
+    live.evaluate(WRITTEN)
+    live.get_by_role("button", name="Faces").click()
+    live.locator("summary").click()
+    section = live.get_by_role("heading", name="Likeness to the original")
+    expect(live.get_by_role("heading", name="Dropped pictures")).to_be_visible()
+    expect(section).to_be_hidden()
+    demo = served.studio.named["demo"]
+    demo.face = replace(FACE, similarity=0.874, strength=0.75)
+    expect(section.locator("..").locator("dl")).to_have_text("face #10.87, 75 % laid on")
+    wait_until(
+        live, lambda: bool(live.evaluate("window.written.has('#1 64 px transformer, likeness 0.87, 75 % laid on')"))
+    )
+    demo.face = FACE
+    expect(section.locator("..").locator("dl")).to_have_text("No restored face that was judged")
+    watch.check()
 
 
 def test_sound_is_off_until_it_is_asked_for(live: Page) -> None:

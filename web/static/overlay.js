@@ -1,6 +1,6 @@
 // Boxes and lanes over a picture, from the facts of exactly that picture.
 
-import { LANES, laneTag } from "./words.js";
+import { LANES, laneTag, likeness } from "./words.js";
 
 const UNKNOWN = "rgb(168 168 168)";
 const LETTERS_PX = 12;
@@ -52,7 +52,8 @@ function drawLabel(context, text, { left, top, bottom, color, width, height }) {
   context.fillText(text, x + MARGIN_PX, y + plate / 2);
 }
 
-/** The words for one face: "#3 87 px as it is". */
+/** The words for one face: "#3 87 px as it is"; of one that was judged "#3 87 px transformer, likeness 0.93". */
 export function label(face) {
-  return `#${face.track} ${Math.round(face.width_px)} px ${laneTag(face.lane)}`;
+  const like = likeness(face);
+  return `#${face.track} ${Math.round(face.width_px)} px ${laneTag(face.lane)}${like && `, likeness ${like}`}`;
 }

@@ -2,9 +2,10 @@
 
 import { el, say } from "./dom.js";
 import { Graph } from "./graph.js";
-import { LANES, dropWord, effortWord, figure, inOrder, known, laneWord, mendedWord } from "./words.js";
+import { LANES, dropWord, effortWord, figure, inOrder, known, laneWord, likeness, mendedWord } from "./words.js";
 import { linkLine, milliseconds, size, stageWord } from "./words.js";
 
+const LIKENESS = "Likeness to the original";
 const HEADLINES = { glass: "glass to glass", fps: "fps", faces: "faces" };
 
 export class Panel {
@@ -24,16 +25,17 @@ export class Panel {
     }
     const graphs = el("div", { class: "graphs" }, this.#latency.element, this.#fps.element);
     const groups = el("div", { class: "groups" });
-    for (const title of ["Connection", "Picture", "Latency", "Stages", "Faces", "Dropped pictures"]) {
+    for (const title of ["Connection", "Picture", "Latency", "Stages", "Faces", LIKENESS, "Dropped pictures"]) {
       this.#groups[title] = el("dl");
       groups.append(el("section", {}, el("h3", { text: title }), this.#groups[title]));
     }
+    this.#groups[LIKENESS].parentElement.hidden = true;
     const fold = el("details", { class: "details", on: { toggle: () => this.#draw() } });
     fold.append(el("summary", { text: "Details" }), graphs, groups);
     this.element = fold;
   }
 
-  /** Once a second. `measured`: `glassP50`, `glassP95` (ms or null) and `fps` of this screen. */
+  /** Once a second. `measured`: `glassP50`, `glassP95` (ms or null) and `fps` of this screen, `faces` of its picture. */
   second(measured) {
     this.#latency.push(measured.glassP50);
     this.#fps.push(measured.fps);
@@ -69,7 +71,15 @@ export class Panel {
     });
     this.#list("Stages", stages(status.stages_ms), "Nothing measured yet");
     this.#list("Faces", words(status.faces, laneWord, String), "No face in the picture");
+    this.#judged(measured.faces);
     this.#list("Dropped pictures", words(status.drops, dropWord, String), "None");
+  }
+
+  // Where nobody judges there is nothing to tell; where somebody does, it stays while no face is there.
+  #judged(faces) {
+    const rows = faces.map((face) => [`face #${face.track}`, likeness(face)]).filter(([, like]) => like);
+    if (rows.length) this.#groups[LIKENESS].parentElement.hidden = false;
+    this.#list(LIKENESS, Object.fromEntries(rows), "No restored face that was judged");
   }
 
   #list(title, pairs, empty = "") {

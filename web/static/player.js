@@ -161,7 +161,8 @@ export class Player extends EventTarget {
   #measured() {
     const isLive = this.#status.state === "live";
     const [glassP50, glassP95] = [0.5, 0.95].map((share) => (isLive ? this.#glass.quantile(share) : null));
-    return { glassP50, glassP95, fps: this.#glass.rate(), roundTrip: this.#clock.roundTrip, ...this.#network };
+    const faces = this.#book.find()?.facts?.faces ?? [];
+    return { glassP50, glassP95, faces, fps: this.#glass.rate(), roundTrip: this.#clock.roundTrip, ...this.#network };
   }
 
   #refresh() {

@@ -169,6 +169,13 @@ const PATHS = {
   relay: "connected through a relay",
 };
 
+/** How like the original a restored face is, as the judge says; "" where nobody judged it. */
+export function likeness({ similarity, strength }) {
+  if (!known(similarity)) return "";
+  const held = strength < 0.995 ? `, ${Math.round(100 * strength)} % laid on` : "";
+  return `${figure(similarity, 2)}${held}`;
+}
+
 export const seconds = (value) => `${Math.max(1, Math.round(value))} s`;
 export const milliseconds = (value) => (known(value) ? `${Math.round(value)} ms` : "–");
 export const figure = (value, digits = 0) => (known(value) ? value.toFixed(digits) : "–");
