@@ -150,10 +150,8 @@ def test_likeness_is_told_of_faces_that_were_judged_and_of_no_others(served: Ser
     expect(section).to_be_hidden()
     demo = served.studio.named["demo"]
     demo.face = replace(FACE, similarity=0.874, strength=0.75)
-    expect(section.locator("..").locator("dl")).to_have_text("face #10.87, 75 % laid on")
-    wait_until(
-        live, lambda: bool(live.evaluate("window.written.has('#1 64 px transformer, likeness 0.87, 75 % laid on')"))
-    )
+    expect(section.locator("..").locator("dl")).to_have_text("face #10.874, 75 % laid on")
+    wait_until(live, lambda: bool(live.evaluate("window.written.has('#1 64 px transformer, likeness 0.874')")))
     demo.face = FACE
     expect(section.locator("..").locator("dl")).to_have_text("No restored face that was judged")
     watch.check()

@@ -52,7 +52,7 @@ function drawLabel(context, text, { left, top, bottom, color, width, height }) {
   context.fillText(text, x + MARGIN_PX, y + plate / 2);
 }
 
-/** The words for one face: "#3 87 px as it is"; of one that was judged "#3 87 px transformer, likeness 0.93". */
+/** The words for one face: "#3 87 px as it is"; of one that was judged "#3 87 px transformer, likeness 0.931". */
 export function label(face) {
   const like = likeness(face);
   return `#${face.track} ${Math.round(face.width_px)} px ${laneTag(face.lane)}${like && `, likeness ${like}`}`;

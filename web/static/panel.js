@@ -2,8 +2,8 @@
 
 import { el, say } from "./dom.js";
 import { Graph } from "./graph.js";
-import { LANES, dropWord, effortWord, figure, inOrder, known, laneWord, likeness, mendedWord } from "./words.js";
-import { linkLine, milliseconds, size, stageWord } from "./words.js";
+import { LANES, dropWord, effortWord, figure, inOrder, known, laneWord, mendedWord } from "./words.js";
+import { likenessLine, linkLine, milliseconds, size, stageWord } from "./words.js";
 
 const LIKENESS = "Likeness to the original";
 const HEADLINES = { glass: "glass to glass", fps: "fps", faces: "faces" };
@@ -77,7 +77,7 @@ export class Panel {
 
   // Where nobody judges there is nothing to tell; where somebody does, it stays while no face is there.
   #judged(faces) {
-    const rows = faces.map((face) => [`face #${face.track}`, likeness(face)]).filter(([, like]) => like);
+    const rows = faces.map((face) => [`face #${face.track}`, likenessLine(face)]).filter(([, like]) => like);
     if (rows.length) this.#groups[LIKENESS].parentElement.hidden = false;
     this.#list(LIKENESS, Object.fromEntries(rows), "No restored face that was judged");
   }

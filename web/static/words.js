@@ -169,11 +169,13 @@ const PATHS = {
   relay: "connected through a relay",
 };
 
-/** How like the original a restored face is, as the judge says; "" where nobody judged it. */
-export function likeness({ similarity, strength }) {
-  if (!known(similarity)) return "";
-  const held = strength < 0.995 ? `, ${Math.round(100 * strength)} % laid on` : "";
-  return `${figure(similarity, 2)}${held}`;
+/** How like the original a restored face is, as the judge says; "" where nobody judged it. Judges' thresholds lie close
+ * to 1, some of them: it takes three digits. */
+export const likeness = ({ similarity }) => (known(similarity) ? figure(similarity, 3) : "");
+/** The same, and how much of the restoration is laid on, where that is not all. */
+export function likenessLine(face) {
+  const like = likeness(face);
+  return like && face.strength < 0.995 ? `${like}, ${Math.round(100 * face.strength)} % laid on` : like;
 }
 
 export const seconds = (value) => `${Math.max(1, Math.round(value))} s`;
