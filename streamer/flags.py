@@ -31,12 +31,21 @@ SETTINGS = {
 }
 
 
-class _NoToken(argparse.Action):
+NO_TOKEN = (
+    "everybody on this machine can read a command line: put the token into FACELANE_WEB__TOKEN, "
+    "or as token into [web] of a settings file"
+)
+NO_METRICS = (
+    "--metrics measures a film once it is done: take facelane process for that; while a live stream runs, "
+    "--judge NAME measures whether restored faces are still the same persons"
+)
+
+
+class _Refused(argparse.Action):
+    """An option that people look for and that is not there; `const` says why, and what to do."""
+
     def __call__(self, parser: object, namespace: object, values: object, option_string: str | None = None) -> NoReturn:
-        raise UsageError(
-            "everybody on this machine can read a command line: put the token into FACELANE_WEB__TOKEN, "
-            "or as token into [web] of a settings file"
-        )
+        raise UsageError(str(self.const))
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -110,7 +119,8 @@ def _add_serve(commands: Any) -> None:
     )
     command.add_argument("--host", help="listen on this address (default 127.0.0.1: this machine alone)")
     command.add_argument("--port", type=int, metavar="N", help="listen on this port (default 8080; 0: any free one)")
-    command.add_argument("--token", action=_NoToken, nargs="?", help=argparse.SUPPRESS)
+    command.add_argument("--token", action=_Refused, nargs="?", const=NO_TOKEN, help=argparse.SUPPRESS)
+    command.add_argument("--metrics", action=_Refused, nargs=0, const=NO_METRICS, help=argparse.SUPPRESS)
     command.add_argument(
         "--open-to-all",
         action="store_const",
@@ -125,6 +135,7 @@ def _add_watch(commands: Any) -> None:
     command.add_argument("source", metavar="SOURCE", help="as for serve: rtsp://..., /dev/video0, a film, ...")
     _add_output(command)
     command.add_argument("--duration", type=float, metavar="SECONDS", help="end so long after the first picture")
+    command.add_argument("--metrics", action=_Refused, nargs=0, const=NO_METRICS, help=argparse.SUPPRESS)
     _add_picture(command, "enlarge the picture so many times at most (default 2)")
     _add_encoder(command)
     command.add_argument("-q", "--quiet", action="store_true", help="no line of progress")

@@ -235,6 +235,23 @@ def test_bad_input_is_answered_in_one_line(
     assert _contents(tmp_path) == before
 
 
+LIGHT = """
+import contextlib, sys
+from streamer.cli import main
+for words in (["--help"], ["process", "--help"], ["process", "a", "b", "--fast"], ["watch", "a", "b", "--metrics"],
+              ["process", "no-such-film.mp4", "b.mp4"], ["serve", "no-such-film.mp4"]):
+    with contextlib.suppress(SystemExit):
+        assert main(words) in (2, 3), words
+    heavy = {"torch", "cv2", "openvino", "scipy"} & set(sys.modules)
+    assert not heavy, (words, heavy)
+"""
+
+
+def test_help_and_a_slip_in_the_words_wait_for_no_library() -> None:
+    """On a busy machine they take half a minute to be imported."""
+    subprocess.run([sys.executable, "-c", LIGHT], check=True, stdout=subprocess.DEVNULL)
+
+
 def test_sound_alone_is_no_film(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "sound.wav"
     with av.open(path, "w") as film:

@@ -140,6 +140,7 @@ BAD_WORDS: list[tuple[list[str], int, str]] = [
     (["--host", "0.0.0.0"], 2, "open_to_all"),
     (["--port", "70000"], 2, "not 70000 (by --port)"),
     (["--token", "sesame"], 2, "FACELANE_WEB__TOKEN"),
+    (["--metrics"], 2, "--judge NAME measures"),
     (["--fast"], 2, "facelane serve --help"),
 ]
 

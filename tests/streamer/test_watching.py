@@ -222,6 +222,7 @@ def test_a_source_that_is_not_there_at_first_is_an_error(film: Path, tmp_path: P
         (["rtsp://x", "pyproject.toml"], 7, "--overwrite"),
         (["rtsp://x", "out.webm"], 2, "webm"),
         (["rtsp://x", "out.mkv", "--fast"], 2, "facelane watch --help"),
+        (["rtsp://x", "out.mkv", "--metrics"], 2, "--metrics measures a film once it is done"),
     ],
 )
 def test_bad_words_are_answered_in_one_line(
