@@ -57,8 +57,7 @@ class LossSettings:
     """Weights of what a restored picture is judged by; 0 leaves a term out. See `losses` and `judges`.
 
     `pixel`, `gradient`, `spectrum`: nearness to the truth; `texture`: as much fine structure as it has. `identity`,
-    `perceptual`: nearness in the eyes of a face network, which must be given; it is shown `judged_share` of each batch,
-    one picture at least, as on a processor it costs more than the network that it judges.
+    `perceptual`: nearness in the eyes of a face network, which must be given.
     """
 
     pixel: float = 1.0
@@ -67,11 +66,6 @@ class LossSettings:
     texture: float = 0.0
     identity: float = 0.0
     perceptual: float = 0.0
-    judged_share: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.judged_share <= 1.0:
-            raise ExpertError(f"judged_share is a share above 0 and up to 1, not {self.judged_share!r}")
 
     @property
     def need_a_judge(self) -> bool:

@@ -119,10 +119,7 @@ class Learner:
         losses = self.settings.losses
         if self.judge is None or not losses.need_a_judge:
             return {}
-        # Batches are sorted: the same places in all of them would be the same part of the pool.
-        stride = min(round(1.0 / losses.judged_share), len(restored))
-        shown = slice(self.step % stride, None, stride)
-        verdict = self.judge(restored[shown], high[shown])
+        verdict = self.judge(restored, high)
         return {"identity": losses.identity * verdict.identity, "perceptual": losses.perceptual * verdict.perceptual}
 
     def _fooled(self, restored: Tensor, high: Tensor, random: torch.Generator) -> dict[str, Tensor]:
