@@ -16,6 +16,7 @@ import numpy.typing as npt
 from experts.training import photos
 from experts.training.files import write_whole
 from experts.training.photos import Photo
+from routing.detector import DetectorSettings
 from routing.types import Detection
 from streamer.errors import SourceError
 
@@ -64,13 +65,15 @@ class _Found:
     turned: bool
 
 
-def look_through(folder: Path, cache: Path, *, detect: Detect, looked: Callable[[int, int], None]) -> Album:
+def look_through(
+    folder: Path, cache: Path, *, detect: Detect, looked: Callable[[int, int], None], finder: str = "mtcnn"
+) -> Album:
     """The photographs in `folder`; those that its `faces.csv` lists with the faces stated there, if it has one, else
     all of them with the largest face that `detect` finds.
 
-    What was found is kept in the folder `cache`, so that only new files are looked at again. `looked` is told how many
-    of how many are done. Raises SourceError where nothing can be learned from, ExpertError for a wrong `faces.csv`,
-    OSError where the cache can't be written.
+    What was found is kept in the folder `cache`, so that only new files are looked at again, and all of them where it
+    was another `finder` that found. `looked` is told how many of how many are done. Raises SourceError where nothing
+    can be learned from, ExpertError for a wrong `faces.csv`, OSError where the cache can't be written.
     """
     stated = _stated(folder)
     paths = _pictures(folder) if stated is None else list(stated)
@@ -78,7 +81,7 @@ def look_through(folder: Path, cache: Path, *, detect: Detect, looked: Callable[
     try:
         for number, path in enumerate(paths, start=1):
             face = None if stated is None else stated[path]
-            key = _key(path, face)
+            key = _key(path, face, finder)
             stamp = _stamp(path)
             old = known.get(key)
             found[key] = old if old is not None and old.stamp == stamp else _look(path, stamp, face, detect)
@@ -90,6 +93,11 @@ def look_through(folder: Path, cache: Path, *, detect: Detect, looked: Callable[
         reasons = "; ".join(album.lines()[1:]) or "it holds no picture"
         raise SourceError(f"{folder} has no photograph of a face to learn from: {reasons}")
     return album
+
+
+def finder_of(settings: DetectorSettings) -> str:
+    """Which detector that is, to tell what it found from what others did."""
+    return settings.method if settings.file is None else f"{settings.method} {settings.file}"
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -106,8 +114,10 @@ def _stated(folder: Path) -> dict[Path, Photo] | None:
     return {photo.path: photo for photo in photos.index(folder)}
 
 
-def _key(path: Path, face: Photo | None) -> str:
-    return path.name if face is None else f"{path.name} {face.width:.2f} {face.landmarks.round(2).tolist()}"
+def _key(path: Path, face: Photo | None, finder: str) -> str:
+    if face is None:
+        return f"{path.name} by {finder}"
+    return f"{path.name} {face.width:.2f} {face.landmarks.round(2).tolist()}"
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -26,7 +26,7 @@ from experts.training.photos import Photo
 from experts.training.settings import DegradationSettings, load
 from experts.training.tables import plain
 from routing.types import Lane
-from streamer.album import look_through
+from streamer.album import finder_of, look_through
 from streamer.bench_clips import FRAMES, ClipBench, routed
 from streamer.bench_files import write
 from streamer.bench_methods import MEANT_FOR, NAMES, Candidate, faithful_expert, methods_of, models_with
@@ -170,7 +170,11 @@ class _Bench:
             with writing(cache):
                 cache.mkdir(parents=True, exist_ok=True)
                 album = look_through(
-                    folder, cache, detect=lambda image: self._models.detector.detect(image), looked=lambda *_: None
+                    folder,
+                    cache,
+                    detect=lambda image: self._models.detector.detect(image),
+                    looked=lambda *_: None,
+                    finder=finder_of(self._settings.routing.detector),
                 )
             self._notes += [f"{folder.name}: {line}" for line in album.lines()[1:]]
             found += album.photos

@@ -1,4 +1,4 @@
-"""The composition root of `facelane train`: photographs and our own detector in, weights out."""
+"""The composition root of `facelane train`: photographs and a detector in, weights out."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from rich.console import Console
 from experts.training import run
 from experts.training.run import Device, Task
 from experts.training.settings import TrainingSettings, load
-from routing.detector import MtcnnDetector
 from streamer.aio import SIGNALS, Interrupted
-from streamer.album import MIN_FACE_PX, Album, look_through
+from streamer.album import MIN_FACE_PX, Album, finder_of, look_through
 from streamer.config import Settings
 from streamer.errors import UsageError
-from streamer.machinery import Say, make_store
+from streamer.machinery import Say, load_detector, make_store
 from streamer.media.target import writing
 from streamer.training_bar import TrainingBar
 
@@ -45,8 +44,9 @@ class TrainJob:
 def train(job: TrainJob, settings: Settings, *, progress: Console | None, say: Say) -> bool:
     """Trains stage after stage; says whether all are done. What an earlier run did is taken up, never done again.
 
-    Raises UsageError, SourceError or ExpertError for what can't be trained, WeightsError where the detector is missing,
-    DiskFullError or SinkError where `out` can't be written, and Interrupted after a signal, when all has been saved.
+    Raises UsageError, SourceError or ExpertError for what can't be trained, WeightsError or RoutingError where the
+    detector is missing, DiskFullError or SinkError where `out` can't be written, and Interrupted after a signal, when
+    all has been saved.
     """
     stages = _stages(job)
     device = run.choose_device(job.device)
@@ -97,11 +97,18 @@ def _album(job: TrainJob, settings: Settings, bar: TrainingBar, say: Say) -> Alb
             raise _Ended
 
     # A photograph that one can learn from holds no small face.
-    detection = replace(settings.routing.detector, min_face_px=MIN_FACE_PX / 2)
+    chosen = replace(settings.routing.detector, min_face_px=MIN_FACE_PX / 2)
+    finding = replace(settings, routing=replace(settings.routing, detector=chosen))
     # Loaded when it is first asked: who goes on, or has a table of faces, doesn't wait for it.
-    detector = functools.cache(lambda: MtcnnDetector(make_store(settings, say), detection, settings.runtime))
+    detector = functools.cache(lambda: load_detector(finding, make_store(settings, say)))
     try:
-        album = look_through(job.faces, job.out, detect=lambda image: detector().detect(image), looked=looked)
+        album = look_through(
+            job.faces,
+            job.out,
+            detect=lambda image: detector().detect(image),
+            looked=looked,
+            finder=finder_of(chosen),
+        )
     except _Ended:
         return None
     for line in album.lines():

@@ -21,7 +21,8 @@ import torch
 from experts.networks import NETWORKS
 from experts.neural import NeuralExpert
 from routing.detector import DetectorSettings, MtcnnDetector
-from streamer.album import Album, look_through
+from routing.types import Box, Detection
+from streamer.album import Album, Image, look_through
 from streamer.cli import main
 from streamer.errors import SourceError
 from tests.helpers.portraits import album
@@ -228,6 +229,35 @@ def test_photographs_are_looked_at_once(tmp_path: Path, faces: Path, detector: M
     assert [photo.path for photo in look().photos] == [photo.path for photo in first.photos]
     (folder / "face5.png").write_bytes(b"broken since")
     assert ("face5.png", "unreadable") in look().refused
+
+
+def test_another_detector_looks_again(tmp_path: Path, faces: Path) -> None:
+    folder = Path(shutil.copytree(faces, tmp_path / "faces"))
+    (folder / "faces.csv").unlink()
+    asked: list[str] = []
+
+    def look(finder: str) -> Album:
+        def detect(image: Image) -> list[Detection]:
+            asked.append(finder)
+            side = image.shape[0] / (2 if finder == "mtcnn" else 4)
+            return [Detection(Box(0, 0, side, side), np.zeros((5, 2), np.float32), 1.0)]
+
+        return look_through(folder, tmp_path, detect=detect, looked=lambda *_: None, finder=finder)
+
+    widths = [{photo.width for photo in look(finder).photos} for finder in ("mtcnn", "yunet", "mtcnn")]
+    assert widths[0] == widths[2] != widths[1]
+    assert asked == ["mtcnn"] * 10 + ["yunet"] * 10
+
+
+def test_the_detector_is_that_of_the_settings(
+    tmp_path: Path, faces: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(faces, tmp_path / "faces"))
+    (folder / "faces.csv").unlink()
+    monkeypatch.setenv("FACELANE_ROUTING__DETECTOR__METHOD", "yunet")
+    monkeypatch.setenv("FACELANE_ROUTING__DETECTOR__FILE", str(tmp_path / "mine.onnx"))
+    assert main(words(tmp_path, folder, "out", steps=1)) != 0
+    assert "mine.onnx, which [routing.detector] file names, is not there" in capsys.readouterr().err
 
 
 def test_nothing_to_learn_from_is_said_with_the_reasons(tmp_path: Path, detector: MtcnnDetector) -> None:
