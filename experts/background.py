@@ -130,7 +130,7 @@ def make_upscaler(settings: BackgroundSettings, scale: int, network: Upscaler | 
 
 def _in_tiles(upscaler: Upscaler, settings: BackgroundSettings, *, step: int = 1) -> Upscaler:
     if not settings.tile:
-        return upscaler
+        return upscaler if isinstance(upscaler, KernelUpscaler) else Whole(upscaler)
     return TiledUpscaler(upscaler, tile=settings.tile, overlap=settings.overlap, step=step)
 
 

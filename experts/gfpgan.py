@@ -10,8 +10,7 @@ the package draws a new one for every face: the same crop gives the same face, i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,9 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from experts.contract import ExpertError, ExpertInfo, Image, check_crops
-from experts.failures import reason
+from experts.failures import telling
 from experts.gfpgan_networks import Version, import_package, read_network
-from weights.session import RuntimeSettings, choose_runtime, open_item_session
+from weights.session import Outcome, RuntimeSettings, choose_runtime, open_item_session
 from weights.store import Store, sha256_of
 
 ID = "gfpgan"
@@ -87,34 +86,33 @@ class GfpganExpert:
         finite."""
         check_crops(crops, self._info)
         restored = np.empty_like(crops)
-        step = self._info.most_at_once
-        for start in range(0, len(crops), step):
-            restored[start : start + step] = self._part(crops[start : start + step])
+        for part in self._parts(len(crops)):
+            restored[part] = self._checked(partial(self._session.run, crops[part]))
         return restored
 
     def begin(self, crops: Image) -> Callable[[], Image]:
-        """Begins nothing by itself: torch has all cores, or the whole device, busy with one batch."""
+        """See `experts.contract.Expert`. On CUDA all parts are under way when this returns. On the CPU nothing is begun
+        by itself: torch has all cores busy with one batch."""
         check_crops(crops, self._info)
-        return partial(self.restore, crops)
+        with telling(ID):
+            begun = [(part, self._session.begin(crops[part])) for part in self._parts(len(crops))]
+        return partial(self._finish, np.empty_like(crops), begun)
 
-    def _part(self, crops: Image) -> Image:
-        with self._telling():
-            restored, means = self._session.run(crops)
+    def _finish(self, restored: Image, begun: Sequence[tuple[slice, Outcome]]) -> Image:
+        for part, outcome in begun:
+            restored[part] = self._checked(outcome)
+        return restored
+
+    def _parts(self, count: int) -> Iterator[slice]:
+        step = self._info.most_at_once
+        return (slice(start, start + step) for start in range(0, count, step))
+
+    def _checked(self, outcome: Outcome) -> Image:
+        with telling(ID):
+            restored, means = outcome()
         if not np.isfinite(means).all():
             raise ExpertError(f"{ID} gave numbers that are not finite; check the weights, or set precision to float32")
         return restored
-
-    @contextmanager
-    def _telling(self) -> Iterator[None]:
-        try:
-            yield
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            advice = f"leave it more, or set [runtime] device to {'auto' if self._info.device == 'cpu' else 'cpu'!r}"
-            raise ExpertError(
-                f"{ID} has not memory enough on {self._info.device} ({reason(error)}); {advice}"
-            ) from error
-        except RuntimeError as error:
-            raise ExpertError(f"{ID} failed: {reason(error)}") from error
 
 
 class _Faces(nn.Module):
@@ -161,7 +159,7 @@ def weights_of(settings: GfpganSettings) -> tuple[str, ...]:
 def _on_torch(runtime: RuntimeSettings) -> RuntimeSettings:
     """The same, on torch; and in full precision on the CPU unless half was asked for: where the processor has it that
     takes half the time, but is off by two levels of 255 in places, and nobody waits for a live picture here."""
-    if runtime.runtime == "openvino":
+    if runtime.runtime not in ("auto", "torch"):
         raise ExpertError(f'{ID} runs on torch alone; set [runtime] runtime to "auto" or "torch"')
     on_cpu = choose_runtime(replace(runtime, runtime="auto")) == "openvino"
     on_torch = replace(runtime, runtime="torch")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 
 import numpy as np
 
 from experts.contract import ExpertError, ExpertInfo, Image, check_crops
-from experts.failures import reason
+from experts.failures import telling
 from experts.fidelity import Pair, mixed, told
 from experts.networks import Network
 from experts.networks.restorer import Restorer
@@ -59,7 +58,7 @@ class NeuralExpert:
         check_crops(crops, self._info)
         if not len(crops):
             return self._nothing
-        with self._telling():
+        with telling(self._info.id):
             return partial(self._checked, self._session.begin(crops))
 
     def _nothing(self) -> Image:
@@ -67,20 +66,13 @@ class NeuralExpert:
         return np.empty((0, side, side, 3), np.uint8)
 
     def _checked(self, outcome: Outcome) -> Image:
-        with self._telling():
+        with telling(self._info.id):
             restored, means = outcome()
         if not np.isfinite(means).all():
             raise ExpertError(
                 f"{self._info.id} gave numbers that are not finite; check the weights, or set precision to float32"
             )
         return restored
-
-    @contextmanager
-    def _telling(self) -> Iterator[None]:
-        try:
-            yield
-        except (RuntimeError, MemoryError) as error:
-            raise ExpertError(f"{self._info.id} failed: {reason(error)}") from error
 
 
 def from_store(

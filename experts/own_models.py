@@ -25,7 +25,7 @@ from experts.failures import reason
 from experts.pictures import Told, TorchPictures
 from weights.loading import load_safetensors, load_torch_file
 from weights.packages import import_package
-from weights.session import RuntimeSettings
+from weights.session import RuntimeSettings, choose_runtime, takes_precision
 from weights.store import sha256_of
 
 SUFFIXES = (".pth", ".safetensors")
@@ -84,7 +84,7 @@ class OwnExpert:
         side = self._info.input_size * self._info.scale
         try:
             made = [self._pictures.upscale(crop) for crop in crops]
-        except (MemoryError, torch.OutOfMemoryError) as error:
+        except MemoryError as error:
             raise ExpertError(f"{self._info.id} has no memory for a face: {reason(error)}") from error
         return np.stack(made) if made else np.empty((0, side, side, 3), np.uint8)
 
@@ -100,7 +100,7 @@ class _Network(torch.nn.Module):
         self.channels: int = descriptor.input_channels
         self.scale: int = descriptor.scale
         self.whole: bool = descriptor.tiling.name != "SUPPORTED"
-        self.able_of_bfloat16: bool = descriptor.supports_bfloat16
+        self.able_of = {"float32": True, "bfloat16": descriptor.supports_bfloat16, "float16": descriptor.supports_half}
         self.cell: int = min(descriptor.size_requirements.multiple_of, _COARSEST_CELL)
 
     @property
@@ -120,8 +120,11 @@ class _Network(torch.nn.Module):
 
 
 def _pictures(network: _Network, path: Path, runtime: RuntimeSettings, licence: str) -> TorchPictures:
-    if runtime.precision == "bfloat16" and not network.able_of_bfloat16:
-        raise ExpertError(f'{path.name} can\'t be run in bfloat16; set precision to "auto" or "float32"')
+    on_torch = replace(runtime, runtime="torch")
+    choose_runtime(on_torch)
+    able = network.able_of[takes_precision(on_torch)]
+    if not able and runtime.precision != "auto":
+        raise ExpertError(f'{path.name} can\'t be run in {runtime.precision}; set precision to "auto" or "float32"')
     told = Told(
         path.stem,
         network.scale,
@@ -131,15 +134,11 @@ def _pictures(network: _Network, path: Path, runtime: RuntimeSettings, licence: 
     return TorchPictures(
         network,
         told,
-        runtime=runtime if network.able_of_bfloat16 else _in_float32(runtime),
+        runtime=runtime if able else replace(runtime, precision="float32"),
         channels=network.channels,
         cell=network.cell,
         whole=network.whole,
     )
-
-
-def _in_float32(runtime: RuntimeSettings) -> RuntimeSettings:
-    return RuntimeSettings(runtime.device, runtime.runtime, "float32", runtime.threads)
 
 
 def _descriptor(path: Path) -> Any:

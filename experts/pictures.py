@@ -42,9 +42,9 @@ class Told:
 class TorchPictures:
     """A module from (1, C, H, W) of 0 to 1 to `scale` times its size, as an upscaler of uint8 pictures.
 
-    It runs in torch, whatever `[runtime] runtime` says: it is foreign code, which was written for that. On CUDA, or
-    where else the hardware has it, in bfloat16. Raises WeightsError where what `runtime` asks for is not there, and
-    ExpertError for parameters that are not finite.
+    It runs in torch, whatever `[runtime] runtime` says: it is foreign code, which was written for that. In half
+    precision where the hardware has it, see `weights.runtime.RuntimeSettings`. Raises WeightsError where what `runtime`
+    asks for is not there, and ExpertError for parameters that are not finite.
     """
 
     def __init__(
@@ -84,8 +84,8 @@ class TorchPictures:
     def upscale(self, image: Image) -> Image:
         """`image` (H, W, 3), or (H, W) where `channels` is 1, uint8, to `scale` times its height and width.
 
-        Raises MemoryError or torch.OutOfMemoryError where there is not enough, and ExpertError where the network fails
-        otherwise or gives numbers that are not finite.
+        Raises MemoryError where there is not enough, on the processor or the card, and ExpertError where the network
+        fails otherwise or gives numbers that are not finite.
         """
         height, width = image.shape[:2]
         made, mean = self._run(np.ascontiguousarray(image).reshape(1, height, width, self.channels))
@@ -101,11 +101,7 @@ class TorchPictures:
     def _run(self, batch: Image) -> tuple[Image, Image]:
         try:
             made, mean = self._session.run(batch)
-        except torch.OutOfMemoryError:
-            raise
         except RuntimeError as error:
-            if "can't allocate memory" in str(error):  # how torch says it on the CPU
-                raise MemoryError(reason(error)) from error
             raise ExpertError(f"{self._info.id} failed: {reason(error)}") from error
         return made, mean
 
@@ -137,7 +133,7 @@ class Whole:
         """See `experts.contract.Upscaler`. Raises ExpertError where there is not memory enough."""
         try:
             return self._upscaler.upscale(image)
-        except (MemoryError, torch.OutOfMemoryError) as error:
+        except MemoryError as error:
             size = f"{image.shape[1]}x{image.shape[0]}"
             advice = "free some, or set [background] tile, whose edges may show"
             raise ExpertError(f"{self.info.id} has no memory for {size} at once ({reason(error)}); {advice}") from error

@@ -173,6 +173,8 @@ def _compile_config(settings: RuntimeSettings) -> dict[str, Any]:
     config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
     if settings.threads:
         config["INFERENCE_NUM_THREADS"] = settings.threads
+    if settings.precision == "float16":
+        raise WeightsError('float16 is for CUDA, OpenVINO runs on the CPU here; set precision to "auto"')
     if settings.precision != "auto":
         wanted = PRECISIONS[settings.precision]
         able = core().get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")

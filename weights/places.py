@@ -20,6 +20,12 @@ def default_folder(environ: Mapping[str, str]) -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "facelane" / "weights"
 
 
+def engine_folder(environ: Mapping[str, str]) -> Path:
+    """facelane/tensorrt in the user's cache: engines that were built for the card here."""
+    cache = environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "facelane" / "tensorrt"
+
+
 def is_sound(path: Path, entry: Entry) -> bool:
     """Whether the file is there and has the entry's bytes; LocalError if that can't be seen."""
     with reading(path):

@@ -13,14 +13,19 @@ Array = npt.NDArray[Any]
 Outcome = Callable[[], tuple[Array, ...]]
 """Waits for what was begun and returns the network's outputs, or raises what went wrong. To be called once."""
 Device = Literal["auto", "cpu", "cuda"]
-Runtime = Literal["auto", "openvino", "torch"]
-Precision = Literal["auto", "float32", "bfloat16"]
+Runtime = Literal["auto", "openvino", "torch", "onnxruntime", "tensorrt"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeSettings:
-    """What networks run on. "auto" takes the fastest that is there; a name takes that or raises WeightsError.
+    """What networks run on. "auto" takes what is known to be the fastest of what is there; a name takes that or raises
+    WeightsError.
 
+    `device`: "auto" is the card where there is one that the runtime can use. `runtime`: "auto" is torch on CUDA, else
+    OpenVINO. `precision`: "auto" is, by torch on CUDA, bfloat16 where the card computes in it by itself (compute
+    capability 8.0), else float16 where it has tensor cores for that (7.0), else float32; on the CPU bfloat16 where
+    that is in hardware; by ONNX Runtime and TensorRT float32. float32 is that in full, without TensorFloat-32.
     `threads`: of one inference; 0 leaves it to the runtime.
     """
 
@@ -56,7 +61,10 @@ class Session(Protocol):
         """The network's outputs for one batch, in the order in which its `forward` returns them.
 
         `array` has the shape and type that the session was opened for, with any extent where that said None. The
-        outputs belong to the caller.
+        outputs belong to the caller, and floats come as float32 whatever they were computed in.
+
+        Raises OutOfMemoryError, which is a MemoryError and a WeightsError, where there is not memory enough, on the
+        processor or the card; and RuntimeError where the runtime fails otherwise.
         """
         ...
 

@@ -1,7 +1,8 @@
 """The only maker of inference sessions: a torch module and its weights become something that runs, and says on what.
 
-Two runtimes. OpenVINO compiles the module for the CPU, with bfloat16 where the processor has it: the fastest by
-measurement for the small networks of this project. Plain torch runs everywhere, and on CUDA.
+OpenVINO compiles the module for the CPU, with bfloat16 where the processor has it: the fastest by measurement for the
+small networks of this project. Plain torch runs everywhere, and on CUDA. By name alone ONNX Runtime, on the CPU or
+CUDA, and TensorRT through it.
 """
 
 from __future__ import annotations
@@ -13,18 +14,20 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from weights.errors import WeightsError
+from weights.errors import OutOfMemoryError, WeightsError
 from weights.loading import Interpolation, Weights, load_weights
+from weights.onnx_session import OnnxSession
 from weights.openvino_items import OpenVinoItemSession
 from weights.openvino_session import OpenVinoSession
 from weights.runtime import Array, Device, ItemSession, Outcome, Precision, Runtime, RuntimeSettings, Session, Taken
-from weights.torch_session import TorchSession
+from weights.torch_session import TorchSession, takes_precision
 
 __all__ = [
     "Array",
     "Device",
     "Interpolation",
     "ItemSession",
+    "OutOfMemoryError",
     "Outcome",
     "Precision",
     "Runtime",
@@ -37,7 +40,10 @@ __all__ = [
     "load_weights",
     "open_item_session",
     "open_session",
+    "takes_precision",
 ]
+
+Chosen = Literal["openvino", "torch", "onnxruntime", "tensorrt"]
 
 
 def open_session(
@@ -58,12 +64,14 @@ def open_session(
     detector's many small crops want sizes like (4, 16, 64). Where other extents may change too, one network of open
     shape serves all.
 
+    `module` turns what it gets into floats by itself: TensorRT is fed with such.
+
     Raises WeightsError if a file's keys or shapes are not exactly the module's, or if what `settings` name is not
-    there.
+    there; OutOfMemoryError, which is one, where the network finds no room.
     """
     _make_ready(module, weights)
-    if choose_runtime(settings) == "torch":
-        return TorchSession(module, input_shape=input_shape, settings=settings, dtype=dtype)
+    if (session := _not_by_openvino(module, input_shape, settings, dtype)) is not None:
+        return session
     return OpenVinoSession(module, input_shape=input_shape, settings=settings, dtype=dtype, batches=batches)
 
 
@@ -81,9 +89,21 @@ def open_item_session(
     on both, or faster, in four fifths of the processor's time, and an item's result is the same in every batch.
     """
     _make_ready(module, weights)
-    if choose_runtime(settings) == "torch":
-        return TorchSession(module, input_shape=input_shape, settings=settings, dtype=dtype)
+    if (session := _not_by_openvino(module, input_shape, settings, dtype)) is not None:
+        return session
     return OpenVinoItemSession(module, input_shape=input_shape, settings=settings, dtype=dtype)
+
+
+def _not_by_openvino(
+    module: torch.nn.Module, input_shape: tuple[int | None, ...], settings: RuntimeSettings, dtype: npt.DTypeLike
+) -> ItemSession | None:
+    """By the runtimes that make no difference between a network's batches and items."""
+    chosen = choose_runtime(settings)
+    if chosen == "torch":
+        return TorchSession(module, input_shape=input_shape, settings=settings, dtype=dtype)
+    if chosen in ("onnxruntime", "tensorrt"):
+        return OnnxSession(module, input_shape=input_shape, settings=settings, dtype=dtype)
+    return None
 
 
 def _make_ready(module: torch.nn.Module, weights: Weights | None) -> None:
@@ -92,14 +112,19 @@ def _make_ready(module: torch.nn.Module, weights: Weights | None) -> None:
     module.eval().requires_grad_(False)
 
 
-def choose_runtime(settings: RuntimeSettings) -> Literal["openvino", "torch"]:
-    """What `settings` lead to on this machine: torch on CUDA where there is one, else OpenVINO on the CPU."""
+def choose_runtime(settings: RuntimeSettings) -> Chosen:
+    """What `settings` lead to on this machine: torch on CUDA where it finds that, else OpenVINO on the CPU. Raises
+    WeightsError where what they name can't be had; whether ONNX Runtime has it is found out by opening a session."""
     has_cuda = torch.cuda.is_available()
-    if settings.device == "cuda" and not has_cuda:
+    chosen: Chosen = settings.runtime if settings.runtime != "auto" else _fastest(settings.device, has_cuda)
+    if settings.device == "cuda" and chosen == "torch" and not has_cuda:
         raise WeightsError('torch finds no CUDA; set device to "cpu" or "auto", or install a CUDA build of torch')
-    if settings.device == "cuda" and settings.runtime == "openvino":
-        raise WeightsError('OpenVINO runs on the CPU here; set device to "cpu", or runtime to "torch"')
-    if settings.runtime != "auto":
-        return settings.runtime
-    wants_cuda = settings.device == "cuda" or (settings.device == "auto" and has_cuda)
+    if settings.device == "cuda" and chosen == "openvino":
+        there = "" if has_cuda else ", and torch finds no CUDA"
+        raise WeightsError(f'OpenVINO runs on the CPU here{there}; set device to "cpu", or runtime to "torch"')
+    return chosen
+
+
+def _fastest(device: Device, has_cuda: bool) -> Chosen:
+    wants_cuda = device == "cuda" or (device == "auto" and has_cuda)
     return "torch" if wants_cuda else "openvino"

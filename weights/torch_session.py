@@ -8,12 +8,22 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from weights.batching import WARM
 from weights.errors import WeightsError
+from weights.failures import telling_memory
 from weights.runtime import Array, Outcome, RuntimeSettings, Taken, check_input
+from weights.torch_queue import DeviceQueue
+
+WARM_EXTENT = 64
+"""Of what may be of any size, in pixels: enough to have a card load its kernels."""
+TENSOR_CORES = (7, 0)
+"""The compute capability from which float16 is faster than float32."""
+REDUCED = (torch.bfloat16, torch.float16)
 
 
 class TorchSession:
-    """A module run by torch as it is. bfloat16 is by autocast: inputs, outputs and sensitive sums keep their type."""
+    """A module run by torch as it is. Reduced precision is by autocast: inputs, outputs and sensitive sums keep their
+    type. On CUDA a batch is padded to the next power of two, see `weights.batching`, where its size is open."""
 
     def __init__(
         self,
@@ -29,29 +39,56 @@ class TorchSession:
         self._dtype = np.dtype(dtype)
         if settings.threads and self._device.type == "cpu":
             torch.set_num_threads(settings.threads)
-        self._module = _laid_out(module.to(self._device))
+        if self._device.type == "cuda":
+            _set_up_cuda()
+        name = torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "cpu"
+        self._taken = Taken(device=name, runtime="torch", precision=_word(self._precision))
+        with telling_memory(name):
+            self._module = _laid_out(module.to(self._device))
+        pads = input_shape[0] is None and None not in input_shape[1:]
+        self._queue = DeviceQueue(self._compute, self._device, name=name, pads=pads)
 
     @property
     def taken(self) -> Taken:
-        name = torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "cpu"
-        return Taken(device=name, runtime="torch", precision=str(self._precision).removeprefix("torch."))
+        return self._taken
 
     def run(self, array: Array) -> tuple[Array, ...]:
+        return self.begin(array)()
+
+    def begin(self, array: Array) -> Outcome:
+        """On CUDA all is under way when this returns. On the CPU nothing is begun by itself: torch has all cores busy
+        with one batch."""
         check_input(array, self._shape, dtype=self._dtype)
-        tensor = torch.from_numpy(np.require(array, requirements=("C", "W"))).to(self._device)
-        reduced = self._precision != torch.float32
+        return partial(self._run_here, array) if self._device.type == "cpu" else self._queue.begin(array)
+
+    def prepare(self) -> None:
+        """On CUDA, where the first call of each size is slow, computes what frames mostly have. On the CPU torch takes
+        every batch size as it comes."""
+        if self._device.type == "cpu":
+            return
+        extents = [WARM_EXTENT if extent is None else extent for extent in self._shape[1:]]
+        for size in WARM if self._shape[0] is None else (self._shape[0],):
+            self.run(np.zeros((size, *extents), self._dtype))
+
+    def _run_here(self, array: Array) -> tuple[Array, ...]:
+        with telling_memory("cpu"):
+            outputs = self._compute(torch.from_numpy(np.require(array, requirements=("C", "W"))))
+        return tuple(output.contiguous().numpy() for output in outputs)
+
+    def _compute(self, tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        reduced = self._precision in REDUCED
         with torch.inference_mode(), torch.autocast(self._device.type, dtype=self._precision, enabled=reduced):
             result = self._module(tensor)
         outputs = result if isinstance(result, tuple | list) else (result,)
-        return tuple(_to_numpy(output) for output in outputs)
+        # numpy has no bfloat16; and what comes out must not depend on what it was computed in.
+        return tuple(output.float() if output.dtype in REDUCED else output for output in outputs)
 
-    def begin(self, array: Array) -> Outcome:
-        """Begins nothing by itself: torch has all cores, or the whole device, busy with one batch."""
-        check_input(array, self._shape, dtype=self._dtype)
-        return partial(self.run, array)
 
-    def prepare(self) -> None:
-        """Nothing to do: torch takes every batch size as it comes."""
+def _set_up_cuda() -> None:
+    """For the whole process, as torch has it. Sizes are few (see `weights.batching`), so cuDNN may try what is fastest
+    for each; and float32 is what it says: the 10 bits of TensorFloat-32 would move landmarks."""
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = False
 
 
 def _laid_out(module: torch.nn.Module) -> torch.nn.Module:
@@ -60,12 +97,6 @@ def _laid_out(module: torch.nn.Module) -> torch.nn.Module:
     if any(parameter.dim() > 4 for parameter in module.parameters()):
         return module
     return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
-
-
-def _to_numpy(output: torch.Tensor) -> Array:
-    # numpy has no bfloat16; and what comes out must not depend on what it was computed in.
-    plain = output.float() if output.dtype == torch.bfloat16 else output
-    return plain.contiguous().cpu().numpy()
 
 
 def _device_name(settings: RuntimeSettings) -> str:
@@ -82,9 +113,27 @@ def has_bfloat16(device: torch.device) -> bool:
     return any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
 
 
+def has_float16(device: torch.device) -> bool:
+    """The same for float16, of which the product makes use on CUDA alone."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= TENSOR_CORES
+
+
+def takes_precision(settings: RuntimeSettings) -> str:
+    """What a session on torch would compute in, as "bfloat16". Raises WeightsError where that is not there."""
+    return _word(_precision(settings, torch.device(_device_name(settings))))
+
+
+def _word(precision: torch.dtype) -> str:
+    return str(precision).removeprefix("torch.")
+
+
 def _precision(settings: RuntimeSettings, device: torch.device) -> torch.dtype:
-    able = has_bfloat16(device)
-    if settings.precision == "bfloat16" and not able:
+    if settings.precision == "auto":
+        if has_bfloat16(device):
+            return torch.bfloat16
+        return torch.float16 if has_float16(device) else torch.float32
+    if settings.precision == "bfloat16" and not has_bfloat16(device):
         raise WeightsError(f'this {device.type} device has no bfloat16; set precision to "auto" or "float32"')
-    wanted = able if settings.precision == "auto" else settings.precision == "bfloat16"
-    return torch.bfloat16 if wanted else torch.float32
+    if settings.precision == "float16" and device.type != "cuda":
+        raise WeightsError('float16 is for CUDA; on the CPU set precision to "auto", "float32" or "bfloat16"')
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[settings.precision]

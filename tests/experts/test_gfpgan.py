@@ -161,8 +161,11 @@ class Failing(nn.Module):
 @pytest.mark.parametrize(
     ("failure", "said"),
     [
-        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), "has not memory enough on cpu"),
-        (MemoryError("none left"), "has not memory enough on cpu"),
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+            "gfpgan failed: cpu has not memory",
+        ),
+        (MemoryError("none left"), "gfpgan failed: cpu has not memory"),
         (RuntimeError("the worst\nof all"), "gfpgan failed: the worst$"),
         (float("nan"), "not finite"),
     ],

@@ -29,7 +29,7 @@ def opened(runtime: Runtime = "openvino", precision: Precision = "float32", *, t
     return open_item_session(seeded(), weights=None, input_shape=SHAPE, settings=settings)
 
 
-@pytest.mark.parametrize("runtime", ["openvino", "torch"])
+@pytest.mark.parametrize("runtime", ["openvino", "torch", "onnxruntime"])
 @pytest.mark.parametrize("count", [1, 2, 3, 9])
 def test_every_batch_gives_what_the_module_gives(runtime: Runtime, count: int) -> None:
     images = some_images(count)
@@ -80,7 +80,7 @@ def test_threads_share_a_session() -> None:
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("runtime", ["openvino", "torch"])
+@pytest.mark.parametrize("runtime", ["openvino", "torch", "onnxruntime"])
 def test_pictures_that_cannot_be_written_to_or_lie_in_pieces_are_taken(runtime: Runtime) -> None:
     session = opened(runtime)
     images = some_images(2)
@@ -97,7 +97,7 @@ def test_no_items_are_no_work() -> None:
         assert (pictures.shape, means.shape) == ((0, SIDE, SIDE, 3), (0, 3))
 
 
-@pytest.mark.parametrize("runtime", ["openvino", "torch"])
+@pytest.mark.parametrize("runtime", ["openvino", "torch", "onnxruntime"])
 @pytest.mark.parametrize("array", [np.zeros((1, SIDE, SIDE, 3), np.float32), np.zeros(3, np.uint8), np.uint8(3)])
 def test_a_wrong_input_is_refused(runtime: Runtime, array: npt.NDArray[Any]) -> None:
     session = opened(runtime)
@@ -114,7 +114,7 @@ def striped(*, bright: int, grey: int) -> npt.NDArray[np.uint8]:
     return image
 
 
-@pytest.mark.parametrize("runtime", ["openvino", "torch"])
+@pytest.mark.parametrize("runtime", ["openvino", "torch", "onnxruntime"])
 def test_an_item_that_fails_is_told(runtime: Runtime) -> None:
     settings = RuntimeSettings(device="cpu", runtime=runtime, precision="float32")
     session = open_item_session(Matched(), weights=None, input_shape=SHAPE, settings=settings)

@@ -60,7 +60,7 @@ def expected(images: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.
     return pictures.numpy(), means.numpy()
 
 
-@pytest.mark.parametrize("runtime", ["openvino", "torch"])
+@pytest.mark.parametrize("runtime", ["openvino", "torch", "onnxruntime"])
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 def test_every_batch_gives_what_the_module_gives(runtime: Runtime, count: int) -> None:
     images = some_images(count)
@@ -73,7 +73,7 @@ def test_every_batch_gives_what_the_module_gives(runtime: Runtime, count: int) -
     assert means.dtype == np.float32
 
 
-@pytest.mark.parametrize("runtime", ["openvino", "torch"])
+@pytest.mark.parametrize("runtime", ["openvino", "torch", "onnxruntime"])
 def test_the_precision_that_is_taken_by_itself_stays_near_float32(runtime: Runtime) -> None:
     images = some_images(4)
     session = opened(runtime, "auto")
@@ -105,7 +105,7 @@ def test_a_network_of_open_extents_takes_pictures_of_every_size() -> None:
         assert np.abs(session.run(images)[0].astype(int) - expected(images)[0]).max() <= 1
 
 
-@pytest.mark.parametrize("runtime", ["openvino", "torch"])
+@pytest.mark.parametrize("runtime", ["openvino", "torch", "onnxruntime"])
 def test_outputs_belong_to_the_caller(runtime: Runtime) -> None:
     session = opened(runtime)
     first = session.run(some_images(1))[0]
@@ -114,7 +114,7 @@ def test_outputs_belong_to_the_caller(runtime: Runtime) -> None:
     np.testing.assert_array_equal(first, kept)
 
 
-@pytest.mark.parametrize("runtime", ["openvino", "torch"])
+@pytest.mark.parametrize("runtime", ["openvino", "torch", "onnxruntime"])
 def test_pictures_that_cannot_be_written_to_or_lie_in_pieces_are_taken(runtime: Runtime) -> None:
     images = some_images(2)
     session = opened(runtime)
@@ -135,7 +135,7 @@ def test_threads_share_a_session() -> None:
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("runtime", ["openvino", "torch"])
+@pytest.mark.parametrize("runtime", ["openvino", "torch", "onnxruntime"])
 @pytest.mark.parametrize(
     "array",
     [np.zeros((1, SIDE, SIDE, 3), np.float32), np.zeros((1, SIDE, SIDE + 2, 3), np.uint8), np.zeros(3, np.uint8)],
@@ -165,17 +165,28 @@ def test_left_alone_the_fastest_runtime_is_taken() -> None:
     assert choose_runtime(RuntimeSettings(device="cpu")) == "openvino"
 
 
+@pytest.mark.parametrize("runtime", ["auto", "openvino", "torch", "onnxruntime"])
+def test_float16_is_refused_on_the_processor(runtime: Runtime) -> None:
+    with pytest.raises(WeightsError, match='set precision to "auto"'):
+        opened(runtime, "float16")
+
+
+def asked(runtime: Runtime) -> RuntimeSettings:
+    return RuntimeSettings(device="cuda", runtime=runtime)
+
+
 def test_what_cannot_be_had_is_refused_and_never_replaced() -> None:
     if torch.cuda.is_available():
         with pytest.raises(WeightsError, match="OpenVINO runs on the CPU"):
             choose_runtime(RuntimeSettings(device="cuda", runtime="openvino"))
         return
-    for runtime in ("auto", "openvino", "torch"):
-        with pytest.raises(WeightsError, match='set device to "cpu"'):
-            choose_runtime(RuntimeSettings(device="cuda", runtime=runtime))
+    runtimes: tuple[Runtime, ...] = ("auto", "openvino", "torch", "onnxruntime")
+    for runtime in runtimes:
+        with pytest.raises(WeightsError, match=r'set (\[runtime\] )?device to "cpu"'):
+            open_session(seeded(), weights=None, input_shape=(None, SIDE, SIDE, 3), settings=asked(runtime))
 
 
-@pytest.mark.parametrize("wrong", [{"device": "gpu"}, {"runtime": "tensorrt"}, {"precision": "int8"}, {"threads": -1}])
+@pytest.mark.parametrize("wrong", [{"device": "gpu"}, {"runtime": "coreml"}, {"precision": "int8"}, {"threads": -1}])
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} is"):
         RuntimeSettings(**wrong)
