@@ -91,7 +91,7 @@ async def _process(job: Job, settings: Settings, progress: Console | None, say: 
         stack.callback(models.close)
         # First of all, so that nothing still works with what is closed.
         stack.push_async_callback(worker.aclose)
-        _tell(source.info, models)
+        _tell(source, models)
         outlet.disclose(disclosure(settings, models))
         sampler = FaceSampler(settings.scale) if job.metrics else None
         figures = None if sampler is None else Figures(sampler, models.judge)
@@ -117,8 +117,9 @@ async def _process(job: Job, settings: Settings, progress: Console | None, say: 
         return report
 
 
-def _tell(info: SourceInfo, models: Models) -> None:
-    logger.info("%s: %dx%d, %s, %s", info.path.name, info.width, info.height, info.codec, info.pix_fmt)
+def _tell(source: FileSource, models: Models) -> None:
+    info = source.info
+    logger.info("%s: %dx%d, %s, %s", info.path.name, info.width, info.height, info.pix_fmt, source.decoder)
     for name, expert in models.infos.items():
         logger.info(
             "%s: %s with %s on %s, %s, %s",
@@ -168,7 +169,7 @@ def _facts(
     info = source.info
     return RunFacts(
         version=__version__,
-        source=_describe(info),
+        source=_describe(info) | {"decoder": source.decoder},
         outputs=[str(path) for path in outlet.paths],
         wall_seconds=seconds,
         frames_in=source.frames,

@@ -22,7 +22,6 @@ from streamer.frame import Frame
 from streamer.live.channel import Channel
 from streamer.live.conductor import Conductor
 from streamer.live.enhancer import Enhancer
-from streamer.live.ports import LiveSource
 from streamer.live.warmup import warm_up
 from streamer.machinery import Models, Say, load_models, make_pipeline, make_store
 from streamer.media.live_file import LiveFileWriter
@@ -96,7 +95,7 @@ class _Session:
         self._tally = RunTally()
         # A film never begins again at its end here, or the recording would have none.
         source = NetworkSource(parse(job.source), replace(settings.network, loop=False))
-        self._source: LiveSource = source
+        self._source = source
         self._meter = LiveMetrics().stream(_NAME)
         self._recording = Recording(
             writer, self._meter, expects_sound=lambda: source.has_sound, duration_seconds=job.duration_seconds
@@ -180,7 +179,8 @@ class _Session:
         writer, drops = self._writer, last["drops"]
         facts = RunFacts(
             version=__version__,
-            source={"address": last["source"]["address"], "width": last["width"], "height": last["height"]},
+            source={"address": last["source"]["address"], "width": last["width"], "height": last["height"]}
+            | {"decoder": self._source.decoder},
             outputs=[str(writer.path)],
             wall_seconds=seconds,
             frames_in=writer.pictures + sum(drops.values()),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
@@ -26,8 +27,8 @@ def file_url(path: Path) -> str:
     return f"file:{path.absolute()}"
 
 
-def open_input(path: Path) -> InputContainer:
-    """The demuxer of a local file, opened for reading only.
+def open_input(path: Path, hwaccel: HWAccel | None = None) -> InputContainer:
+    """The demuxer of a local file, opened for reading only. `hwaccel`: what decodes, None for the processor.
 
     Raises SourceError in one line where the file is missing, is no regular file, is empty, may not be read, or is
     nothing that FFmpeg knows.
@@ -37,7 +38,7 @@ def open_input(path: Path) -> InputContainer:
     if "%" in path.name:
         options["pattern_type"] = "none"
     try:
-        container = av.open(file_url(path), "r", options=options, metadata_errors="replace")
+        container = av.open(file_url(path), "r", options=options, metadata_errors="replace", hwaccel=hwaccel)
     except av.FFmpegError as error:
         raise SourceError(
             f"{path} can't be read as media ({describe(error)}): is it a video file, and complete?"

@@ -13,6 +13,8 @@ from av.video.stream import VideoStream
 
 from streamer.errors import NoVideoError, SourceError, UnsupportedError
 from streamer.frame import Frame
+from streamer.media.convert import PLANAR
+from streamer.media.hardware import is_accelerated
 from streamer.media.info import Chapter, SourceInfo, StreamInfo
 from streamer.media.orient import Orientation
 from streamer.media.tonemap import HDR_TRANSFERS
@@ -84,7 +86,7 @@ def describe_source(
         color=first.color,
         sar=1 / sar if orientation.swaps_sides else sar,
         codec=video.codec_context.codec.canonical_name,
-        pix_fmt=decoded.format.name,
+        pix_fmt=_stored_format(video, decoded),
         rotation=orientation.rotation,
         mirrored=orientation.mirrored,
         interlaced=decoded.interlaced_frame,
@@ -92,6 +94,12 @@ def describe_source(
         metadata=dict(container.metadata),
         chapters=tuple(_chapters(container)),
     )
+
+
+def _stored_format(video: VideoStream, decoded: av.VideoFrame) -> str:
+    """The pixel format of the film; a card lays it out anew."""
+    name = decoded.format.name
+    return PLANAR.get(name, name) if is_accelerated(video.codec_context) else name
 
 
 def stated_rate(video: VideoStream) -> Fraction | None:

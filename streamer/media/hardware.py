@@ -145,7 +145,7 @@ def _decoder_fault(codec: str) -> str:
 def refusal(context: VideoCodecContext) -> str:
     """Why NVDEC doesn't decode what this decoder was given, as far as can be told."""
     if not context.is_hwaccel:
-        return f"this build of FFmpeg decodes {context.codec.canonical_name} by {context.name}, which knows no NVDEC"
+        return f"FFmpeg's decoder {context.name} knows no NVDEC"
     return f"NVDEC does not take {context.width}x{context.height} {context.codec.canonical_name} in {context.pix_fmt}"
 
 

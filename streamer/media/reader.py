@@ -18,9 +18,10 @@ from streamer.frame import Frame
 from streamer.media.conform import fitted, recolored
 from streamer.media.damage import is_cut
 from streamer.media.decode import SourceCounters, VideoDecoder
+from streamer.media.decoding import Decoding
 from streamer.media.demux import describe, open_input
 from streamer.media.describe import choose_video, describe_source, stated_rate
-from streamer.media.info import SourceInfo
+from streamer.media.hardware import Device
 from streamer.media.timeline import Timeline
 from streamer.media.upright import PlaneMaker
 
@@ -33,29 +34,41 @@ class FileReader:
     The first frame is decoded at once, so that whatever is wrong with the file is raised here: SourceError (can't be
     read), NoVideoError (no film in it), UnsupportedError (would come out wrong; later frames can raise it too).
     Frames of another size, matrix or range than the first are made to fit it. Memory does not grow with the film's
-    length. `threads`: of the decoder, 0 for as many as there are processors. `close` may be called twice.
+    length. `threads`: of the decoder, 0 for as many as there are processors. `device`: where it is decoded; raises
+    UsageError for "cuda" where there is no card, UnsupportedError where the card doesn't take the film. `close` may be
+    called twice.
     """
 
-    def __init__(self, path: Path, *, threads: int = 0) -> None:
+    def __init__(self, path: Path, *, threads: int = 0, device: Device = "cpu") -> None:
         self.path = path
+        self._decoding = Decoding(device, setting="[source] decoder_device")
+        # Once more where the card refused: FFmpeg, which has turned to one processor, would stay there.
+        first = self._open(threads) or self._open(threads)
+        assert first is not None
+        self._frames = self._rest(first)
+
+    def _open(self, threads: int) -> Frame | None:
+        """Opens the film and decodes its first frame; None, with nothing open, where the card refuses it."""
         self.counters = SourceCounters()
         self._seq = 0
         self._is_read = False
-        self._container = open_input(path)
+        self._container = open_input(self.path, self._decoding.hwaccel)
         try:
-            self._is_cut = is_cut(path, self._container.format.name)  # now: the file may be gone later
-            self._video = choose_video(self._container, path)
+            self._is_cut = is_cut(self.path, self._container.format.name)  # now: the file may be gone later
+            self._video = choose_video(self._container, self.path)
             self._video.thread_type = ThreadType.AUTO
-            self._video.codec_context.thread_count = threads
+            self._video.codec_context.thread_count = 1 if self._decoding.tries_card else threads
             self._time_base = self._video.time_base or _USUAL_TIME_BASE
             self._timeline = self._new_timeline()
             self._decoder = VideoDecoder(self._container, self._video, self.counters)
             self._pictures = iter(self._decoder)
-            self.info, first = self._begin()
+            first = self._begin()
         except BaseException:
             self._container.close()
             raise
-        self._frames = self._rest(first)
+        if first is None:
+            self._container.close()
+        return first
 
     def __iter__(self) -> Iterator[Frame]:
         return self._frames
@@ -72,6 +85,11 @@ class FileReader:
         """Lets go of the file; the iteration is over."""
         self._frames.close()
         self._container.close()
+
+    @property
+    def decoder(self) -> str:
+        """What decodes the film, and where, in a few words."""
+        return self._decoding.taken
 
     @property
     def damaged(self) -> str | None:
@@ -112,8 +130,10 @@ class FileReader:
     def _new_timeline(self) -> Timeline:
         return Timeline(self._time_base, stated_rate(self._video), start=self._video.start_time)
 
-    def _begin(self) -> tuple[SourceInfo, Frame]:
+    def _begin(self) -> Frame | None:
         picture, decoded = next(self._pictures, (None, None))
+        if not self._decoding.accepts(self._video.codec_context, has_come=decoded is not None):
+            return None
         if picture is None or decoded is None:
             raise NoVideoError(
                 f"no frame of {self.path} can be decoded: is it damaged, cut off or encrypted, "
@@ -123,14 +143,15 @@ class FileReader:
         planes, color = self._planes.make(picture, decoded)
         frame = self._timed(planes, color, decoded)
         orientation = self._planes.orientation(decoded)
-        info = describe_source(
+        self.info = describe_source(
             self.path, self._container, self._video, first=frame, decoded=decoded, orientation=orientation
         )
-        return info, frame
+        return frame
 
     def _rest(self, *already: Frame) -> Generator[Frame, None, None]:
         yield from already
         for picture, decoded in self._pictures:
+            self._decoding.accepts(self._video.codec_context)
             planes, color = self._planes.make(picture, decoded)
             yield self._timed(self._fitted(planes, color), self.info.color, decoded)
         self._is_read = True

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from streamer.frame import Frame
 from streamer.media.decode import SourceCounters
+from streamer.media.hardware import Device
 from streamer.media.info import SourceInfo
 from streamer.media.ports import EndOfStream, ignore
 from streamer.media.reader import FileReader
@@ -21,10 +22,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
-    """`queue_frames`: decoded frames that may wait. `decoder_threads`: 0 for as many as there are processors."""
+    """`queue_frames`: decoded frames that may wait. `decoder_threads`: 0 for as many as there are processors.
+    `decoder_device`: "cuda" for a graphics card's NVDEC, "auto" for that where it takes the film."""
 
     queue_frames: int = 4
     decoder_threads: int = 0
+    decoder_device: Device = "cpu"
 
     def __post_init__(self) -> None:
         if self.queue_frames < 1:
@@ -44,7 +47,8 @@ class FileSource:
     ) -> None:
         """`on_decoded` is told the seconds that each frame took to be read and decoded, on the decoding thread."""
         self._settings = settings or SourceSettings()
-        self._reader = FileReader(path, threads=self._settings.decoder_threads)
+        chosen = self._settings
+        self._reader = FileReader(path, threads=chosen.decoder_threads, device=chosen.decoder_device)
         self._room = threading.Semaphore(self._settings.queue_frames)
         self._ready: asyncio.Queue[Frame | Exception] = asyncio.Queue()
         self._thread: threading.Thread | None = None
@@ -61,6 +65,11 @@ class FileSource:
     @property
     def info(self) -> SourceInfo:
         return self._reader.info
+
+    @property
+    def decoder(self) -> str:
+        """What decodes the film, and where, in a few words."""
+        return self._reader.decoder
 
     @property
     def counters(self) -> SourceCounters:

@@ -9,6 +9,7 @@ import traceback
 
 from streamer.aio import SOURCE_THREAD
 from streamer.live.ports import Cause
+from streamer.media.decoding import Decoding
 from streamer.media.network.address import Address
 from streamer.media.network.connection import Connection
 from streamer.media.network.failure import Failure, failure
@@ -44,6 +45,7 @@ class Attempt:
         self.behind_at: float | None = None
         self.failure: Failure | None = None
         self.has_sound = False
+        self.decoding: Decoding | None = None
         self._address = address
         self._settings = settings
         self._policy = policy
@@ -140,6 +142,7 @@ class Attempt:
                 on_behind=self._note_behind,
             )
             self.has_sound = connection.has_sound
+            self.decoding = connection.decoding
             self.opened_at = time.monotonic()
             connection.run()
         finally:

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from streamer.errors import FacelaneError
 from streamer.live.clock import ArrivalClock
 from streamer.live.ports import Cause
+from streamer.media.decoding import Decoding
 from streamer.media.demux import packets
 from streamer.media.describe import films, has_decoder, preferred
 from streamer.media.network.access_units import AccessUnits, Arrival
@@ -63,6 +64,7 @@ class Connection:
         self._container = media.container
         self._address = address
         self._settings = settings
+        self._decoding = settings.decoding()
         self._outlet = outlet
         self._stopping = stopping
         self._on_picture = on_picture
@@ -84,6 +86,11 @@ class Connection:
         return self._has_seen_video
 
     @property
+    def decoding(self) -> Decoding:
+        """Where its pictures are decoded."""
+        return self._decoding
+
+    @property
     def has_sound(self) -> bool:
         return self._audio is not None
 
@@ -93,6 +100,7 @@ class Connection:
             self._video,
             self._settings,
             self._outlet,
+            decoding=self._decoding,
             capture=self._capture_picture,
             on_picture=self._on_picture,
         )

@@ -169,6 +169,7 @@ def _open(
         metadata_errors="replace",
         timeout=(settings.open_timeout_seconds, settings.read_timeout_seconds),
         io_open=io_open,
+        hwaccel=settings.decoding().hwaccel,
     )
     return container
 

@@ -11,6 +11,7 @@ from av.codec.context import Flags, ThreadType
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from streamer.media.decoding import Decoding
 from streamer.media.deinterlace import Deinterlacer
 from streamer.media.network.outlet import Outlet
 from streamer.media.network.settings import NetworkSettings
@@ -20,7 +21,8 @@ _MOST_THREADS = 4
 
 
 class Pictures:
-    """Decodes packets and hands the frames over. `capture`: from the source's seconds to monotonic ones."""
+    """Decodes packets and hands the frames over. `decoding`: where, as the container was opened. `capture`: from the
+    source's seconds to monotonic ones."""
 
     def __init__(
         self,
@@ -28,11 +30,13 @@ class Pictures:
         settings: NetworkSettings,
         outlet: Outlet,
         *,
+        decoding: Decoding,
         capture: Callable[[float], float],
         on_picture: Callable[[], None],
     ) -> None:
         self._video = video
         self._outlet = outlet
+        self._decoding = decoding
         self._capture = capture
         self._on_picture = on_picture
         self._deinterlacer = Deinterlacer()
@@ -50,7 +54,8 @@ class Pictures:
         self._is_skipping = True
 
     def feed(self, packet: Packet[VideoStream], *, is_near: bool = True) -> None:
-        """`is_near`: whether a key frame ends a skip. Raises UnsupportedError where frames would come out wrong."""
+        """`is_near`: whether a key frame ends a skip. Raises UnsupportedError where frames would come out wrong, or the
+        card that was asked for doesn't take them."""
         if self._is_skipping and not (packet.is_keyframe and is_near):
             if packet.size:
                 self._outlet.dropped("catching_up")
@@ -60,6 +65,7 @@ class Pictures:
             self._video.codec_context.flush_buffers()
         started = time.perf_counter()
         for decoded in self._decoded(packet):
+            self._decoding.accepts(self._video.codec_context)
             for picture, original in self._deinterlacer.feed(decoded):
                 self._hand_over(picture, original, started)
                 started = time.perf_counter()

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from streamer.media.decoding import Decoding
+from streamer.media.hardware import Device
+
 Transport = Literal["tcp", "udp"]
 
 
@@ -18,7 +21,8 @@ class NetworkSettings:
     one to the other, and a random share of it is taken. `retry_jitter`: how large that share's random part is, 0 to 1.
 
     `catch_up_seconds`: when reading was behind for so long, decoding goes on at the next key frame. `decoder_threads`:
-    0 for as many as help. `sound_kbps`: of sound that has to be coded anew. `loop`: a file that is played as if it were
+    0 for as many as help. `decoder_device`: "cuda" for a graphics card's NVDEC, "auto" for that where it takes the
+    stream. `sound_kbps`: of sound that has to be coded anew. `loop`: a file that is played as if it were
     live begins again at its end.
 
     Sources that come by the API may use `api_schemes` (with spaces between), reach `api_hosts` alone (names, with a
@@ -35,6 +39,7 @@ class NetworkSettings:
     retry_jitter: float = 1.0
     catch_up_seconds: float = 1.0
     decoder_threads: int = 0
+    decoder_device: Device = "cpu"
     sound_kbps: int = 96
     loop: bool = True
     api_schemes: str = "rtsp rtsps rtmp rtmps srt http https"
@@ -61,3 +66,7 @@ class NetworkSettings:
             raise ValueError(f"decoder_threads is 0 or more, not {self.decoder_threads}")
         if not 6 <= self.sound_kbps <= 510:
             raise ValueError(f"sound_kbps is 6 to 510, not {self.sound_kbps}")
+
+    def decoding(self) -> Decoding:
+        """For one connection. Raises UsageError where a card is to decode and there is none."""
+        return Decoding(self.decoder_device, setting="[network] decoder_device")

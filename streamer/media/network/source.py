@@ -38,9 +38,11 @@ class NetworkSource:
     def __init__(
         self, address: str | Address, settings: NetworkSettings | None = None, *, policy: SourcePolicy | None = None
     ) -> None:
-        """`policy`: what connections may be made to, None for all. Raises UsageError for an address that is none."""
+        """`policy`: what connections may be made to, None for all. Raises UsageError for an address that is none, or
+        where a card is to decode and there is none."""
         self._address = parse(address) if isinstance(address, str) else address
         self._settings = settings or NetworkSettings()
+        self._settings.decoding()
         self._policy = policy
         self._closing = threading.Event()
         self._wake = threading.Event()
@@ -48,6 +50,7 @@ class NetworkSource:
         self._attempt: Attempt | None = None
         self._outlet: Outlet | None = None
         self._has_sound = False
+        self._decoder = ""
         self._knowledge = Knowledge()
         chosen = self._settings
         self._backoff = Backoff(chosen.retry_first_seconds, chosen.retry_max_seconds, jitter=chosen.retry_jitter)
@@ -62,6 +65,13 @@ class NetworkSource:
         if self._attempt is not None and self._attempt.is_open:
             self._has_sound = self._attempt.has_sound
         return self._has_sound
+
+    @property
+    def decoder(self) -> str:
+        """What decodes the connection there is, or was, and where; empty before the first picture."""
+        if self._attempt is not None and self._attempt.decoding is not None:
+            self._decoder = self._attempt.decoding.taken or self._decoder
+        return self._decoder
 
     def start(self, inlet: Inlet) -> None:
         """Begins to feed `inlet`; once only. Returns at once."""
@@ -144,7 +154,7 @@ class NetworkSource:
 
     def _status_of(self, state: SourceState, attempt: Attempt) -> SourceStatus:
         if state is SourceState.LIVE:
-            logger.info("%s is live", self._address)
+            logger.info("%s is live: %s", self._address, self.decoder)
             return SourceStatus(state)
         if state is SourceState.STALLED:
             return SourceStatus(state, message=self._stall(attempt))

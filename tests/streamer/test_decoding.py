@@ -1,0 +1,83 @@
+"""Where films and live sources are decoded: what is asked, what is taken, and what is said of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamer.errors import UnsupportedError, UsageError
+from streamer.frame import Frame
+from streamer.media.hardware import Device, decoding_fault
+from streamer.media.network.settings import NetworkSettings
+from streamer.media.network.source import NetworkSource
+from streamer.media.reader import FileReader
+from tests.helpers.clips import frame_of, noise_samples, write_clip
+from tests.helpers.inlet import CollectingInlet
+
+# Which of these a card takes is not ours to know: it is either said, or so.
+FILMS = {"h264": ("libx264", {"preset": "ultrafast"}), "ffv1": ("ffv1", {})}
+
+
+def film(folder: Path, codec: str) -> Path:
+    name, options = FILMS[codec]
+    pictures = [frame_of("yuv420p", noise_samples("yuv420p", 96, 128, seed=seed), space=1) for seed in range(6)]
+    return write_clip(folder / f"{codec}.mkv", pictures, codec=name, options=options, times=[0, 1, 2, 4, 7, 8])
+
+
+def decoded(path: Path, device: Device) -> tuple[list[Frame], str]:
+    with FileReader(path, device=device) as reader:
+        return list(reader), reader.decoder
+
+
+@pytest.mark.parametrize("codec", sorted(FILMS))
+def test_auto_gives_the_same_film_and_says_what_decoded_it(tmp_path: Path, codec: str) -> None:
+    path = film(tmp_path, codec)
+    wanted, plain = decoded(path, "cpu")
+    frames, taken = decoded(path, "auto")
+    assert plain == f"{codec} on cpu"
+    assert taken == f"{codec} on cuda" or taken.startswith(f"{codec} on cpu: ")
+    assert [(f.pts, f.duration, f.color) for f in frames] == [(f.pts, f.duration, f.color) for f in wanted]
+    for frame, other in zip(frames, wanted, strict=True):
+        # H.264 says exactly what comes out of a decoder.
+        assert all(np.array_equal(one, two) for one, two in zip(frame.planes, other.planes, strict=True))
+
+
+def test_what_no_card_decodes_is_decoded_by_the_processor_or_refused(tmp_path: Path) -> None:
+    path = film(tmp_path, "ffv1")
+    why = decoding_fault() or "FFmpeg's decoder ffv1 knows no NVDEC"
+    assert decoded(path, "auto")[1] == f"ffv1 on cpu: {why}"
+    with pytest.raises(UsageError if decoding_fault() else UnsupportedError) as raised:
+        FileReader(path, device="cuda")
+    assert why in str(raised.value)
+    assert "[source] decoder_device" in str(raised.value)
+    assert str(raised.value).endswith("to cpu or auto")
+
+
+def test_a_film_that_is_nothing_is_told_as_ever(tmp_path: Path) -> None:
+    path = film(tmp_path, "h264")
+    path.write_bytes(path.read_bytes()[:600])
+    messages = set()
+    for device in ("cpu", "auto"):
+        with pytest.raises(Exception, match=r"can be decoded|can't be read") as raised:
+            FileReader(path, device=device)
+        messages.add(str(raised.value))
+    assert len(messages) == 1
+
+
+def test_a_live_source_says_what_decodes_it(tmp_path: Path) -> None:
+    heard = CollectingInlet()
+    source = NetworkSource(str(film(tmp_path, "h264")), NetworkSettings(decoder_device="auto", loop=False))
+    source.start(heard)
+    heard.wait_frames(1)
+    source.close()
+    assert source.decoder == "h264 on cuda" or source.decoder.startswith("h264 on cpu: ")
+
+
+def test_a_live_source_wants_no_card_that_is_not_there() -> None:
+    if not decoding_fault():
+        NetworkSource("rtsp://127.0.0.1/a", NetworkSettings(decoder_device="cuda"))
+        return
+    with pytest.raises(UsageError, match=r"\[network\] decoder_device is cuda, but .* NVIDIA.*to cpu or auto"):
+        NetworkSource("rtsp://127.0.0.1/a", NetworkSettings(decoder_device="cuda"))
