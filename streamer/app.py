@@ -171,6 +171,7 @@ def _facts(
         version=__version__,
         source=_describe(info) | {"decoder": source.decoder},
         outputs=[str(path) for path in outlet.paths],
+        encoder=outlet.encoder,
         wall_seconds=seconds,
         frames_in=source.frames,
         frames_out=outlet.frames,

@@ -30,6 +30,11 @@ class FileOutlet:
     def frames(self) -> int:
         return self._sink.frames
 
+    @property
+    def encoder(self) -> str:
+        """What encodes the result; empty before the first frame."""
+        return self._sink.encoder
+
     def disclose(self, what: str) -> None:
         """What enhanced films are to say of themselves; before the first frame."""
         self._sink.disclose(what)

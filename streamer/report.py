@@ -79,6 +79,7 @@ class RunFacts:
     version: str
     source: Mapping[str, object]
     outputs: Sequence[str]
+    encoder: str
     wall_seconds: float
     frames_in: int
     frames_out: int
@@ -107,6 +108,7 @@ def compose_report(tally: RunTally, facts: RunFacts) -> dict[str, Any]:
         "facelane": facts.version,
         "input": dict(facts.source),
         "outputs": list(facts.outputs),
+        "encoder": facts.encoder,
         "frames": {
             "in": facts.frames_in,
             "out": facts.frames_out,

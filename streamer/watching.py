@@ -182,6 +182,7 @@ class _Session:
             source={"address": last["source"]["address"], "width": last["width"], "height": last["height"]}
             | {"decoder": self._source.decoder},
             outputs=[str(writer.path)],
+            encoder=writer.encoder,
             wall_seconds=seconds,
             frames_in=writer.pictures + sum(drops.values()),
             frames_out=writer.pictures,

@@ -98,6 +98,11 @@ class ComparisonSink:
         """Frames encoded so far, of the result."""
         return self._sinks[0].frames
 
+    @property
+    def encoder(self) -> str:
+        """What encodes the result; the others may differ where a card doesn't take their size."""
+        return self._sinks[0].encoder
+
     def disclose(self, what: str) -> None:
         """As `FileSink.disclose`, for the films that show the result."""
         output, _, both = self._sinks

@@ -64,7 +64,7 @@ def hardware_decoders() -> list[Hardware]:
 
 def hardware_encoders() -> list[Hardware]:
     """What NVENC encodes here: each makes a few pictures."""
-    return [Hardware(name, encoder_fault(name, {}, _SIDE, _SIDE)) for name in _NVENC]
+    return [Hardware(name, card_fault(name)) for name in _NVENC]
 
 
 def cuda_decoding() -> HWAccel:
@@ -92,6 +92,12 @@ def decoding_fault() -> str:
     except av.FFmpegError as error:
         return f"the NVIDIA driver gives no card to work with: {describe(error)}"
     return ""
+
+
+@cache
+def card_fault(name: str) -> str:
+    """Why NVENC's encoder `name` can't be used here at all, empty where it can; looked for once a process."""
+    return encoder_fault(name, {}, _SIDE, _SIDE)
 
 
 def encoder_fault(name: str, options: Mapping[str, str], width: int, height: int) -> str:
@@ -154,9 +160,9 @@ def _nvenc_fault(error: av.FFmpegError) -> str:
     if isinstance(error, av.error.NotImplementedError):
         return "the NVIDIA driver is too old for this build of FFmpeg, or its card can't encode this"
     if isinstance(error, av.error.ExternalError):
-        return "no NVIDIA card here encodes this, or not in this size"
+        return "no NVIDIA card here encodes that, in this size and with these options, or all its sessions are in use"
     if isinstance(error, av.error.ArgumentError):
-        return "NVENC does not take pictures of this size, or these options"
+        return "NVENC takes no pictures of this size, or not these options"
     if isinstance(error, av.error.MemoryError):
         return "the NVIDIA card has no memory or no encoding session left"
     return f"NVENC can't be opened: {describe(error)}"

@@ -16,10 +16,11 @@ from av.packet import Packet
 
 from streamer.frame import Frame
 from streamer.live.ports import SoundPacket
+from streamer.media.choosing import check_fits
 from streamer.media.conform import fitted, recolored
 from streamer.media.containers import Container, container_of
 from streamer.media.demux import file_url
-from streamer.media.encoders import EncodeSettings, check_fits
+from streamer.media.encoders import EncodeSettings
 from streamer.media.live_sound import SoundTimes, SoundTrack, sound_track
 from streamer.media.mux import disclosed
 from streamer.media.target import Target, writing
@@ -84,6 +85,11 @@ class LiveFileWriter:
     @property
     def notes(self) -> tuple[str, ...]:
         return () if self._film is None else self._film.notes
+
+    @property
+    def encoder(self) -> str:
+        """What encodes the pictures; empty before the first."""
+        return "" if self._film is None else self._film.encoder
 
     def disclose(self, what: str) -> None:
         """What the film is to say of itself among its tags; before the first picture."""
@@ -184,6 +190,10 @@ class _LiveFilm:
             (self._lost, "packets of sound left out: they lay over others, or are damaged"),
         )
         return (*self._video.notes, *(f"{count} {what}" for count, what in told if count))
+
+    @property
+    def encoder(self) -> str:
+        return self._video.encoder
 
     def write(self, frame: Frame) -> int:
         written = self._mux(self._video.encode(self._timed(self._fitted(frame))))

@@ -18,9 +18,10 @@ from av.video.stream import VideoStream
 
 from streamer.errors import SinkError
 from streamer.frame import Frame
+from streamer.media.choosing import check_fits
 from streamer.media.containers import Container, container_of
 from streamer.media.demux import file_url
-from streamer.media.encoders import EncodeSettings, check_fits
+from streamer.media.encoders import EncodeSettings
 from streamer.media.info import SourceInfo
 from streamer.media.mux import StreamCopier
 from streamer.media.ports import ignore
@@ -71,6 +72,11 @@ class FileWriter:
     @property
     def notes(self) -> tuple[str, ...]:
         return () if self._film is None else self._film.notes
+
+    @property
+    def encoder(self) -> str:
+        """What encodes the pictures; empty before the first frame."""
+        return "" if self._film is None else self._film.encoder
 
     def disclose(self, what: str) -> None:
         """What the film is to say of itself among its tags; before the first frame."""
@@ -147,6 +153,10 @@ class _Film:
         moved = self._video.moved
         late = [f"{moved} frames had times that did not rise: each came one tick after the one before"] if moved else []
         return (*self._video.notes, *self._copier.notes, *late)
+
+    @property
+    def encoder(self) -> str:
+        return self._video.encoder
 
     def write(self, frame: Frame) -> None:
         self._mux(self._video.encode(frame))
@@ -227,6 +237,11 @@ class FileSink:
     def frames(self) -> int:
         """Frames encoded so far."""
         return self._frames
+
+    @property
+    def encoder(self) -> str:
+        """What encodes the pictures; empty before the first frame."""
+        return self._writer.encoder
 
     def disclose(self, what: str) -> None:
         """As `FileWriter.disclose`."""

@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from streamer.color import ColorSpec
 from streamer.errors import SinkError
 from streamer.frame import Frame
+from streamer.media.choosing import choose
 from streamer.media.containers import Container
 from streamer.media.encoders import EncodeSettings
 from streamer.media.planes import fill, tag, view
@@ -56,9 +57,16 @@ class VideoTrack:
         even = settings.codec in _EVEN_ONLY
         self._padded = (first.width + (even and first.width % 2), first.height + (even and first.height % 2))
         self._time_base = first.time_base
+        self._chosen = choose(settings, *self._padded)
+        logger.info("encoded by %s", self._chosen)
         self.stream = self._open(output, first.color, rate, sar, settings, container)
         if self._padded != self._size:
             self._say(f"padded from {_x(self._size)} to {_x(self._padded)}: {settings.codec} takes even sizes only")
+
+    @property
+    def encoder(self) -> str:
+        """FFmpeg's name of what encodes, and why it is not the card's where that was wanted."""
+        return str(self._chosen)
 
     def encode(self, frame: Frame) -> list[Packet[VideoStream]]:
         """Take the next frame; return what the encoder has ready. Raises SinkError where the size changed."""
@@ -96,7 +104,8 @@ class VideoTrack:
         container: Container,
     ) -> VideoStream:
         planned = min(rate or _USUAL_RATE, _MAX_RATE)
-        stream = output.add_stream(settings.encoder.name, rate=planned, options=settings.options)
+        encoder = self._chosen.encoder
+        stream = output.add_stream(encoder.name, rate=planned, options=settings.options(encoder))
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
         context.width, context.height = self._padded

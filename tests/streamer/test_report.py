@@ -22,6 +22,7 @@ from streamer.report import RunFacts, RunTally, compose_report, print_table, wri
 FACTS = RunFacts(
     version="1",
     source={"path": "a.mp4"},
+    encoder="libx264",
     outputs=["b.mp4"],
     wall_seconds=4.0,
     frames_in=3,
