@@ -11,6 +11,7 @@ from blending import align
 from experts.contract import ExpertError, Image
 from experts.embedding import EmbedderInfo, Points, Vectors, realigned, unit
 from experts.failures import reason
+from weights.packages import import_package
 from weights.session import RuntimeSettings
 from weights.store import Store
 
@@ -66,18 +67,13 @@ def make(store: Store, _runtime: RuntimeSettings) -> ArcFaceEmbedder:
 def _open(path: Path) -> Any:
     """insightface's `ArcFaceONNX`, on one core, as it judges beside the networks that people wait for."""
     # Only who measures identity by this one needs the packages.
-    try:
-        import onnxruntime
-        from insightface.model_zoo.arcface_onnx import ArcFaceONNX
-    except ImportError as error:
-        raise ExpertError(
-            f"the judge arcface needs insightface ({reason(error)}); pip install 'facelane[identity]'"
-        ) from error
+    onnxruntime = import_package("onnxruntime", extra="identity", refusal=ExpertError)
+    insightface = import_package("insightface.model_zoo.arcface_onnx", extra="identity", refusal=ExpertError)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        return ArcFaceONNX(str(path), session=session)
+        return insightface.ArcFaceONNX(str(path), session=session)
     except Exception as error:
         # Neither ONNX nor its runtime has a root for what they raise.
         raise ExpertError(f"{path} can't be read as a face network in ONNX: {reason(error)}") from error

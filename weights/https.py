@@ -149,7 +149,9 @@ class Downloader:
         try:
             with self._network.open(remote.url, headers) as response:
                 assert isinstance(response, HTTPResponse)
-                self._take(response, remote, part)
+                is_asked_for = _begins(response) in (None, part.size)
+                if is_asked_for:
+                    self._take(response, remote, part)
         except urllib.error.HTTPError as error:
             if error.code != 416 or not part.size:
                 raise trouble(error, url=remote.url, proxy=self._network.proxy_of(remote.url)) from error
@@ -159,11 +161,19 @@ class Downloader:
                 self._receive(remote, part)
         except (OSError, HTTPException) as error:
             raise trouble(error, url=remote.url, proxy=self._network.proxy_of(remote.url)) from error
+        else:
+            if not is_asked_for:
+                self._take_no_part(remote, part)
+
+    def _take_no_part(self, remote: Remote, part: Unfinished) -> None:
+        """The server answers with another part of the file than it was asked for: it is asked for all of it."""
+        if not part.size:
+            raise WeightsError(f"{remote.url} answers with another range than it was asked for")
+        part.begin_anew()
+        self._receive(remote, part)
 
     def _take(self, response: HTTPResponse, remote: Remote, part: Unfinished) -> None:
         goes_on = response.status == 206
-        if goes_on and _range(response.headers.get("Content-Range"))[0] != part.size:
-            raise WeightsError(f"{remote.url} answers with another range than it was asked for")
         total = None if response.length is None else response.length + (part.size if goes_on else 0)
         if remote.size is not None and total not in (None, remote.size):
             raise WeightsError(f"{remote.url} has {total} bytes, and the manifest says {remote.size}")
@@ -187,6 +197,14 @@ def _announcement(remote: Remote, part: Unfinished) -> str:
     if part.size:
         return f"going on with {remote.name} from {host} at {part.size / MEGABYTE:.1f}{size and f' of {size}'} ..."
     return f"fetching {remote.name}{size and f' ({size})'} from {host} ..."
+
+
+def _begins(response: HTTPResponse) -> int | None:
+    """At which byte of the file an answer begins that is a part of it; None where it is all of it."""
+    if response.status != 206:
+        return None
+    start = _range(response.headers.get("Content-Range"))[0]
+    return -1 if start is None else start
 
 
 def _range(text: str | None) -> tuple[int | None, int | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,13 +64,18 @@ def _origin(entry: Entry) -> str:
 def _copy(file: Path, target: Path) -> tuple[str, int]:
     """Returns the SHA-256 and the bytes of what was copied."""
     digest, size = hashlib.sha256(), 0
-    try:
-        opened = file.open("rb")
-    except OSError as error:
-        raise WeightsError(f"{file} can't be read ({error.strerror}); name a file of weights") from error
-    with opened, writing(target.parent), target.open("wb") as copy:
-        while block := opened.read(BLOCK):
+    with writing(target.parent), target.open("wb") as copy:
+        for block in _blocks(file):
             digest.update(block)
             size += len(block)
             copy.write(block)
     return digest.hexdigest(), size
+
+
+def _blocks(file: Path) -> Iterator[bytes]:
+    try:
+        with file.open("rb") as opened:
+            while block := opened.read(BLOCK):
+                yield block
+    except OSError as error:
+        raise WeightsError(f"{file} can't be read ({error.strerror}); name a file of weights") from error

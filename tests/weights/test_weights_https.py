@@ -141,13 +141,16 @@ def test_whatever_another_run_left_the_file_is_right(
         assert releases.asked == []
 
 
-def test_another_range_than_was_asked_for_is_not_taken(tmp_path: Path, releases: Releases) -> None:
-    entry = big(releases)
-    part = part_of(tmp_path, entry, DATA[:1000])
+@pytest.mark.parametrize("size", [len(DATA), None], ids=["known size", "unknown size"])
+def test_where_another_range_comes_than_was_asked_for_all_is_fetched_anew(
+    tmp_path: Path, releases: Releases, size: int | None
+) -> None:
+    entry = big(releases, size=size)
+    part_of(tmp_path, entry, DATA[:1000])
     releases.shifts = [7]
-    with pytest.raises(WeightsError, match="another range than it was asked for"):
-        a_store(tmp_path, entry).find("big")
-    assert part.read_bytes() == DATA[:1000]
+    assert a_store(tmp_path, entry).find("big").read_bytes() == DATA
+    assert [wanted for _, wanted in releases.asked] == ["bytes=1000-", None]
+    assert leftovers(tmp_path) == [entry.file_name]
 
 
 def test_wrong_bytes_are_named_and_set_aside(tmp_path: Path, releases: Releases) -> None:

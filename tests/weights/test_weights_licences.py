@@ -190,6 +190,14 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
         a_store(tmp_path).import_file("free", tmp_path / name)
 
 
+def test_a_file_that_fails_while_it_is_read_is_named_and_not_the_folder(tmp_path: Path) -> None:
+    """A process has nothing at the beginning of its memory."""
+    file = Path("/proc/self/mem")
+    with pytest.raises(WeightsError, match=f"{file} can't be read .*; name a file of weights"):
+        a_store(tmp_path).import_file("free", file)
+    assert leftovers(tmp_path) == []
+
+
 def test_no_file_takes_the_place_of_ours(tmp_path: Path, file: Path) -> None:
     with pytest.raises(WeightsError, match="is a part of Facelane"):
         Store(StoreSettings(folder=tmp_path)).import_file("facelane-transformer", file)
