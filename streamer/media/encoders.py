@@ -84,7 +84,7 @@ CARD_ENCODERS: Mapping[CodecName, Encoder] = {
         "p4",
         crf_option="cq",
         fixed=_NVENC | {"profile": "high"},
-        lossless={"tune": "lossless"},
+        lossless={"tune": "lossless", "cq": "0"},
     ),
     "hevc": Encoder(
         "hevc_nvenc",
@@ -93,7 +93,7 @@ CARD_ENCODERS: Mapping[CodecName, Encoder] = {
         crf_option="cq",
         crf_offset=4,
         fixed=_NVENC,
-        lossless={"tune": "lossless"},
+        lossless={"tune": "lossless", "cq": "0"},
     ),
     "av1": Encoder("av1_nvenc", _NVENC_PRESETS, "p4", crf_option="cq", crf_scale=1.5, crf_most=63, fixed=_NVENC),
 }

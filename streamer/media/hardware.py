@@ -90,7 +90,8 @@ def decoding_fault() -> str:
     try:
         av.CodecContext.create("h264", "r", hwaccel=cuda_decoding())
     except av.FFmpegError as error:
-        return f"the NVIDIA driver gives no card to work with: {describe(error)}"
+        logger.debug("no CUDA device: %s", describe(error))
+        return "the NVIDIA driver gives no card to work with"
     return ""
 
 
@@ -159,6 +160,8 @@ def _nvenc_fault(error: av.FFmpegError) -> str:
     """What FFmpeg's errors mean where NVENC is opened (`nvenc_load_libraries`, `nvenc_errors` in its nvenc.c)."""
     if isinstance(error, av.error.NotImplementedError):
         return "the NVIDIA driver is too old for this build of FFmpeg, or its card can't encode this"
+    if isinstance(error, av.error.UnknownError):
+        return "the NVIDIA driver gives no card to work with"
     if isinstance(error, av.error.ExternalError):
         return "no NVIDIA card here encodes that, in this size and with these options, or all its sessions are in use"
     if isinstance(error, av.error.ArgumentError):
