@@ -64,11 +64,15 @@ def make(store: Store, _runtime: RuntimeSettings) -> ArcFaceEmbedder:
     return ArcFaceEmbedder(store.find(entry.id), label=entry.digest, licence=entry.licence)
 
 
+def check_packages() -> tuple[Any, Any]:
+    """ONNX Runtime, and insightface's module of ArcFace. Raises ExpertError where one is missing or does not load."""
+    onnxruntime = import_package("onnxruntime", extra="identity", refusal=ExpertError)
+    return onnxruntime, import_package("insightface.model_zoo.arcface_onnx", extra="identity", refusal=ExpertError)
+
+
 def _open(path: Path) -> Any:
     """insightface's `ArcFaceONNX`, on one core, as it judges beside the networks that people wait for."""
-    # Only who measures identity by this one needs the packages.
-    onnxruntime = import_package("onnxruntime", extra="identity", refusal=ExpertError)
-    insightface = import_package("insightface.model_zoo.arcface_onnx", extra="identity", refusal=ExpertError)
+    onnxruntime, insightface = check_packages()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     try:

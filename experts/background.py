@@ -74,6 +74,16 @@ def weights_of(settings: BackgroundSettings, store: Store, runtime: RuntimeSetti
     return (compact.WEIGHTS_ID,) if settings.method == compact.ID else ()
 
 
+def check_packages(settings: BackgroundSettings, store: Store, runtime: RuntimeSettings) -> None:
+    """Raises ExpertError where a package that the chosen method needs is missing or does not load, and both as
+    `choose_engine`."""
+    if settings.method in realesrgan.MODELS:
+        engine = realesrgan.choose_engine(settings.method, settings.engine, store, runtime, denoise=settings.denoise)
+        realesrgan.check_packages(settings.method, engine)
+    elif own_models.is_file_name(settings.method):
+        own_models.check_packages()
+
+
 def load_network(settings: BackgroundSettings, store: Store, runtime: RuntimeSettings) -> BackgroundNetwork | None:
     """The network that `make_background` wants, if any. Raises WeightsError where its weights are missing or do not
     fit, and ExpertError where what it runs by is not installed."""

@@ -92,8 +92,11 @@ def weights_of(settings: ExpertSettings) -> tuple[str, ...]:
 
 def check_packages(settings: ExpertSettings) -> None:
     """Raises ExpertError where a package that a chosen expert needs is missing or does not load."""
-    if gfpgan.ID in (settings.on_transformer[0], settings.on_frequency[0]):
+    chosen = (settings.on_transformer[0], settings.on_frequency[0])
+    if gfpgan.ID in chosen:
         gfpgan_networks.import_package(settings.gfpgan.version)
+    if any(own_models.is_file_name(id) for id in chosen):
+        own_models.check_packages()
 
 
 def make_expert(id: str, store: Store, runtime: RuntimeSettings, settings: ExpertSettings) -> Expert:

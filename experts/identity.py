@@ -74,6 +74,12 @@ def weights_of(settings: IdentitySettings) -> tuple[str, ...]:
     return (WEIGHTS[settings.judge],) if settings.judge else ()
 
 
+def check_packages(settings: IdentitySettings) -> None:
+    """Raises ExpertError where a package that the chosen judge needs is missing or does not load."""
+    if settings.judge == arcface_embedder.ID:
+        arcface_embedder.check_packages()
+
+
 def make_embedder(id: str, store: Store, runtime: RuntimeSettings) -> Embedder:
     """The embedder of that id. Raises ExpertError for an unknown id or a missing package, WeightsError where its
     weights are missing, damaged, or wait for their licence to be accepted."""

@@ -40,6 +40,11 @@ def is_file_name(word: str) -> bool:
     return word.endswith(SUFFIXES)
 
 
+def check_packages() -> None:
+    """Raises ExpertError where spandrel or what it stands on is not installed or does not load."""
+    _spandrel()
+
+
 def load_upscaler(file: str, runtime: RuntimeSettings, *, licence: str = "") -> TorchPictures:
     """The network of `file` for whole pictures. `licence`: as the user states it, if at all.
 

@@ -27,6 +27,10 @@ from weights.store import Store
 logger = logging.getLogger(__name__)
 
 Engine = Literal["auto", "torch", "ncnn"]
+ARCHITECTURES: Mapping[str, str] = MappingProxyType(
+    {"RRDBNet": "basicsr.archs.rrdbnet_arch", "SRVGGNetCompact": "realesrgan.archs.srvgg_arch"}
+)
+"""By the modules that they are in."""
 EVERY_NOISE = 1.0
 """The denoising strength at which the network is the first of its two files alone."""
 
@@ -95,6 +99,14 @@ def weights_of(name: str, engine: Engine, denoise: float) -> tuple[str, ...]:
     return (f"{name}-param", f"{name}-bin") if engine == "ncnn" else torch_weights(name, denoise)
 
 
+def check_packages(name: str, engine: Engine) -> None:
+    """Raises ExpertError where a package by which the model is run that way is missing or does not load."""
+    if engine == "ncnn":
+        NcnnNetwork.check_runtime()
+    else:
+        import_gan(ARCHITECTURES[MODELS[name].architecture])
+
+
 def load(name: str, wanted: Engine, store: Store, runtime: RuntimeSettings, *, denoise: float) -> PictureNetwork:
     """The network, ready to run. `denoise`: 0 keeps noise, 1 takes all away, for a model with weights of both kinds.
 
@@ -153,10 +165,10 @@ def load_mixed(module: torch.nn.Module, files: list[Path], *, share: float) -> N
 def build(model: Model) -> torch.nn.Module:
     """As Real-ESRGAN's own program builds it. Raises ExpertError where the packages are not there."""
     if model.architecture == "RRDBNet":
-        make = import_gan("basicsr.archs.rrdbnet_arch").RRDBNet
+        make = import_gan(ARCHITECTURES[model.architecture]).RRDBNet
         built = make(3, 3, scale=model.scale, num_feat=64, num_block=model.body, num_grow_ch=32)
     else:
-        make = import_gan("realesrgan.archs.srvgg_arch").SRVGGNetCompact
+        make = import_gan(ARCHITECTURES[model.architecture]).SRVGGNetCompact
         built = make(3, 3, num_feat=64, num_conv=model.body, upscale=model.scale, act_type="prelu")
     assert isinstance(built, torch.nn.Module)
     return built

@@ -61,6 +61,14 @@ def weights_of(settings: DetectorSettings) -> tuple[str, ...]:
     return () if settings.file is not None else (settings.method,)
 
 
+def check_packages(settings: DetectorSettings) -> None:
+    """Raises RoutingError where a package that the chosen detector needs is missing or does not load."""
+    if settings.method == scrfd.ID:
+        scrfd.import_packages()
+    elif settings.method in retinaface.NETWORKS:
+        retinaface.import_facexlib()
+
+
 def _own(file: Path) -> Path:
     path = file.expanduser()
     if not path.is_file():

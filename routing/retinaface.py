@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -103,13 +103,18 @@ def make_finder(id: str, path: Path, runtime: RuntimeSettings) -> RetinaFaceFind
 
 def build_network(id: str) -> nn.Module:
     """facexlib's network with random weights. Raises RoutingError where the package is missing or does not load."""
-    import_torchvision(EXTRA, refusal=RoutingError)
-    retinaface = import_package("facexlib.detection.retinaface", extra=EXTRA, refusal=RoutingError)
+    retinaface = import_facexlib()
     with warnings.catch_warnings():
         # It says by a parameter on its way out that it wants no weights for the backbone.
         warnings.simplefilter("ignore")
         network: nn.Module = retinaface.RetinaFace(network_name=NETWORKS[id], device=torch.device("cpu"))
     return network
+
+
+def import_facexlib() -> Any:
+    """Its module of RetinaFace. Raises RoutingError where the package is missing or does not load."""
+    import_torchvision(EXTRA, refusal=RoutingError)
+    return import_package("facexlib.detection.retinaface", extra=EXTRA, refusal=RoutingError)
 
 
 def _anchors(width: int, height: int) -> Anchors:

@@ -10,6 +10,7 @@ import numpy as np
 from routing.crops import Image
 from routing.types import RoutingError
 from routing.whole import Found, ScoreScale
+from weights.cuda import has_card
 from weights.failures import reason
 from weights.packages import import_package
 from weights.session import RuntimeSettings, Taken
@@ -77,21 +78,31 @@ def _padded(image: Image, width: int, height: int) -> Image:
 
 def _providers(runtime: RuntimeSettings) -> list[str]:
     onnxruntime = import_package("onnxruntime", extra=EXTRA, refusal=RoutingError)
-    has_cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    has_cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers() and has_card()
     if runtime.device == "cuda" and not has_cuda:
         raise RoutingError('ONNX Runtime, by which SCRFD runs, finds no CUDA; set [runtime] device to "cpu" or "auto"')
     return ["CPUExecutionProvider"] if runtime.device == "cpu" or not has_cuda else ["CUDAExecutionProvider"]
 
 
+def import_packages() -> tuple[Any, Any]:
+    """ONNX Runtime, and insightface's module of SCRFD. Raises RoutingError where one is missing or does not load."""
+    scrfd = import_package("insightface.model_zoo.scrfd", extra=EXTRA, refusal=RoutingError)
+    return import_package("onnxruntime", extra=EXTRA, refusal=RoutingError), scrfd
+
+
 def _open(path: Path, providers: list[str]) -> Any:
     """insightface's `SCRFD`, with one session for pictures of all sizes."""
-    scrfd = import_package("insightface.model_zoo.scrfd", extra=EXTRA, refusal=RoutingError)
-    onnxruntime = import_package("onnxruntime", extra=EXTRA, refusal=RoutingError)
+    onnxruntime, scrfd = import_packages()
     try:
-        session = onnxruntime.InferenceSession(str(path), providers=providers)
+        session = onnxruntime.InferenceSession(str(path), providers=providers, enable_fallback=0)
     except Exception as error:
         # ONNX Runtime's own errors have no root but this.
         raise RoutingError(f"{path} can't be read as a network in ONNX: {reason(error)}") from error
+    if session.get_providers()[0] != providers[0]:
+        raise RoutingError(
+            "ONNX Runtime, by which SCRFD runs, can't use CUDA: its log says why; install the CUDA and cuDNN that this"
+            ' onnxruntime-gpu was built for, or set [runtime] device to "cpu"'
+        )
     if len(session.get_outputs()) not in WITH_LANDMARKS:
         outputs = len(session.get_outputs())
         raise RoutingError(f"{path} is no SCRFD network with landmarks: it has {outputs} outputs, not 9 or 15")

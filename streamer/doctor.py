@@ -11,24 +11,27 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import av
-import numpy as np
-import torch
 from av.codec.codec import UnknownCodecError
 from rich.console import Console
 
+from experts import background as background_room
 from experts import catalog
+from experts import identity as identity_room
 from experts.background import BackgroundSettings, weights_of
 from experts.catalog import ExpertSettings
 from experts.contract import ExpertError
 from experts.identity import IdentitySettings
 from experts.identity import weights_of as judge_weights_of
+from routing import detectors
 from routing.detector import DetectorSettings
 from routing.detectors import weights_of as detector_weights_of
+from routing.types import RoutingError
 from streamer import __version__
+from streamer.doctor_devices import cards, processor, runtimes
 from streamer.errors import EXIT_NOT_READY
 from streamer.findings import Finding, State, can_process, render
 from streamer.media.encoders import ENCODERS
-from weights.session import Precision, Runtime, RuntimeSettings, WeightsError, open_session
+from weights.session import RuntimeSettings, WeightsError
 from weights.store import Store, StoreSettings
 
 PACKAGES = (
@@ -49,6 +52,7 @@ EXTRAS = {
     "spandrel": (("spandrel",), "networks of one's own"),
     "ncnn": (("ncnn",), "Real-ESRGAN on the processor"),
     "identity": (("insightface",), "ArcFace and SCRFD"),
+    "onnx": (("onnx", "onnxruntime"), "ONNX Runtime and TensorRT"),
     "metrics": (("lpips", "scikit-image"), "figures of fidelity"),
 }
 NEEDED_DECODERS = ("h264", "hevc", "vp9", "av1", "aac")
@@ -75,12 +79,22 @@ def examine(
         store=Store(weights),
         runtime=wanted,
     )
+    chosen = (
+        ("chosen experts", lambda: catalog.check_packages(experts or ExpertSettings())),
+        ("chosen detector", lambda: detectors.check_packages(detector or DetectorSettings())),
+        (
+            "chosen background",
+            lambda: background_room.check_packages(background or BackgroundSettings(), Store(weights), wanted),
+        ),
+        ("chosen judge", lambda: identity_room.check_packages(identity or IdentitySettings())),
+    )
     parts: Iterable[Callable[[], Iterator[Finding]]] = (
         _versions,
-        _processor,
-        lambda: _runtimes(wanted),
+        processor,
+        cards,
+        lambda: runtimes(wanted),
         lambda: _weights(Store(weights), needed),
-        lambda: _extras(experts or ExpertSettings()),
+        lambda: _extras(chosen),
         _codecs,
         _live,
         lambda: _places(Store(weights).folder),
@@ -134,54 +148,6 @@ def _versions() -> Iterator[Finding]:
     yield Finding("versions", "ffmpeg", State.GOOD, str(av.ffmpeg_version_info))
 
 
-def _processor() -> Iterator[Finding]:
-    able = torch.cpu.get_capabilities()
-    kinds = [name for name in ("amx_bf16", "avx512_bf16", "avx512_f", "avx2", "bf16", "neon") if able.get(name)]
-    bfloat16 = any("bf16" in kind for kind in kinds)
-    name = f"{able.get('cpu_name', 'unknown')}, {os.cpu_count()} cores: {' '.join(kinds)}"
-    yield Finding("processor", "cpu", State.GOOD, name)
-    advice = "" if bfloat16 else "networks run in float32 here, two to four times slower; nothing else changes"
-    value = "in hardware" if bfloat16 else "not in hardware"
-    yield Finding("processor", "bfloat16", State.GOOD if bfloat16 else State.NOTE, value, advice)
-    if torch.cuda.is_available():
-        yield Finding("processor", "cuda", State.GOOD, torch.cuda.get_device_name(0))
-    else:
-        yield Finding("processor", "cuda", State.GOOD, "none; the processor does the work")
-
-
-class _Probe(torch.nn.Module):
-    """The least that a session can run."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = torch.nn.Conv2d(3, 3, 3, padding=1)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        result: torch.Tensor = self.layer(images.permute(0, 3, 1, 2).to(torch.float32) / 255)
-        return result
-
-
-def _runtimes(wanted: RuntimeSettings) -> Iterator[Finding]:
-    yield _runtime("as set", wanted, failure=State.BAD)
-    runtimes: tuple[Runtime, ...] = ("openvino", "torch")
-    precisions: tuple[Precision, ...] = ("float32", "bfloat16")
-    for runtime in runtimes:
-        for precision in precisions:
-            settings = RuntimeSettings(device="cpu", runtime=runtime, precision=precision)
-            yield _runtime(f"{runtime} {precision}", settings, failure=State.NOTE)
-
-
-def _runtime(name: str, settings: RuntimeSettings, *, failure: State) -> Finding:
-    try:
-        session = open_session(_Probe(), weights=None, input_shape=(1, 16, 16, 3), settings=settings)
-        session.run(np.zeros((1, 16, 16, 3), np.uint8))
-    except (WeightsError, RuntimeError) as error:
-        advice = "change [runtime] in the settings" if failure is State.BAD else ""
-        return Finding("runtimes", name, failure, str(error).splitlines()[0], advice)
-    taken = session.taken
-    return Finding("runtimes", name, State.GOOD, f"{taken.runtime} on {taken.device} in {taken.precision}")
-
-
 def _weights(store: Store, needed: Sequence[str]) -> Iterator[Finding]:
     for name in needed:
         yield _weight(name, store)
@@ -220,12 +186,13 @@ def _where(path: Path, store: Store) -> str:
     return "in the cache" if path.is_relative_to(store.folder) else "in the package"
 
 
-def _extras(experts: ExpertSettings) -> Iterator[Finding]:
-    """Which extras are here; that their packages load is tried for those that the chosen experts need."""
-    try:
-        catalog.check_packages(experts)
-    except ExpertError as error:
-        yield Finding("extras", "chosen experts", State.BAD, "a package is missing or does not load", str(error))
+def _extras(chosen: Sequence[tuple[str, Callable[[], None]]]) -> Iterator[Finding]:
+    """Which extras are here; that their packages load is tried for what is chosen."""
+    for name, check in chosen:
+        try:
+            check()
+        except (ExpertError, RoutingError, WeightsError) as error:
+            yield Finding("extras", name, State.BAD, "a package is missing or does not load", str(error))
     for extra, (packages, purpose) in EXTRAS.items():
         versions = [f"{name} {version}" for name in packages if (version := _version(name))]
         absent = f"not installed; for {purpose}: pip install 'facelane[{extra}]'"
@@ -233,10 +200,13 @@ def _extras(experts: ExpertSettings) -> Iterator[Finding]:
 
 
 def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    # The same package for cards goes by another name.
+    for distribution in (name, f"{name}-gpu"):
+        try:
+            return importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return None
 
 
 def _codecs() -> Iterator[Finding]:

@@ -8,12 +8,17 @@ import pytest
 import torch
 from rich.console import Console
 
+from experts.background import BackgroundSettings
 from experts.catalog import ExpertSettings, make_expert
+from experts.identity import IdentitySettings
 from routing.detector import DetectorSettings, MtcnnDetector
+from streamer import doctor_devices
 from streamer.cli import main
 from streamer.doctor import examine, main_table, needed_weights
 from streamer.errors import EXIT_NOT_READY
 from streamer.findings import Finding, State, can_process, render
+from streamer.media.hardware import Hardware
+from weights.cuda import Card, Driver
 from weights.session import RuntimeSettings
 from weights.store import Store, StoreSettings
 
@@ -150,6 +155,61 @@ def test_extras_are_told_and_one_that_a_chosen_expert_lacks_keeps_the_job_from_r
     assert found["gan"].value == "not installed; for GFPGAN: pip install 'facelane[gan]'"
     assert found["chosen experts"].state is State.BAD
     assert found["chosen experts"].advice.startswith("gfpgan is not installed; ")
+
+
+def test_packages_of_everything_chosen_are_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for package in ("spandrel", "insightface", "facexlib", "ncnn", "onnx"):
+        monkeypatch.setitem(sys.modules, package, None)
+    found = {
+        each.name: each
+        for each in examine(
+            RuntimeSettings(device="cpu", runtime="onnxruntime"),
+            experts=ExpertSettings(transformer=str(tmp_path / "mine.pth")),
+            background=BackgroundSettings(method="realesrgan-x4plus"),
+            detector=DetectorSettings(method="retinaface-resnet50"),
+            identity=IdentitySettings(judge="arcface"),
+        )
+    }
+    said = {
+        "chosen experts": "spandrel is not installed; pip install 'facelane[spandrel]'",
+        "chosen background": "ncnn is not installed; pip install 'facelane[ncnn]'",
+        "chosen judge": "insightface is not installed; pip install 'facelane[identity]'",
+    }
+    for name, advice in said.items():
+        assert (found[name].state, found[name].advice) == (State.BAD, advice)
+    assert found["chosen detector"].state is State.BAD
+    assert found["as set"].state is State.BAD
+    assert "onnx is not installed; pip install 'facelane[onnx]'" in found["as set"].value
+
+
+CARD = Driver("550.54.14", "12.4", (Card("NVIDIA L4", 24 << 30, (8, 9)),))
+
+
+@pytest.mark.parametrize(
+    ("driver", "built", "state", "value", "advice"),
+    [
+        (None, None, State.GOOD, "a build for the processor", ""),
+        (None, "12.8", State.GOOD, "built for CUDA 12.8, finds no card", ""),
+        (CARD, None, State.NOTE, "a build for the processor", "install a CUDA build of torch"),
+        (CARD, "13.0", State.NOTE, "built for CUDA 13.0, can't use the card", "a torch for CUDA 12.4"),
+    ],
+)
+def test_a_card_that_torch_does_not_use_is_worth_a_note(
+    monkeypatch: pytest.MonkeyPatch, driver: Driver | None, built: str | None, state: State, value: str, advice: str
+) -> None:
+    monkeypatch.setattr(torch.version, "cuda", built)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(doctor_devices, "find_driver", lambda: driver)
+    monkeypatch.setattr(doctor_devices, "hardware_decoders", lambda: [Hardware("h264", "no card")])
+    monkeypatch.setattr(doctor_devices, "hardware_encoders", lambda: [Hardware("h264_nvenc", "no card"), Hardware("x")])
+    found = {finding.name: finding for finding in doctor_devices.cards()}
+    assert (found["CUDA in torch"].state, found["CUDA in torch"].value) == (state, value)
+    assert advice in found["CUDA in torch"].advice
+    assert found["NVENC"].value == "x"
+    if driver is not None:
+        assert found["driver"].value == "550.54.14, for CUDA up to 12.4"
+        assert found["card 0"].value == "NVIDIA L4, 24.0 GiB, compute capability 8.9"
+        assert found["CUDA in ONNX Runtime"].advice.startswith("install onnxruntime-gpu")
 
 
 def test_looking_moves_no_damaged_file(store: Store, tmp_path: Path) -> None:
