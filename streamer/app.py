@@ -21,7 +21,7 @@ from streamer.demo import build_sample
 from streamer.disclosure import disclosure
 from streamer.figures import FaceSampler
 from streamer.figures_measuring import Figures
-from streamer.machinery import Models, Say, load_detector, load_models, make_pipeline, make_store, routing_of
+from streamer.machinery import Models, Say, load_detector, load_models_on, make_pipeline, make_store, routing_of
 from streamer.media.compare import ComparisonSink
 from streamer.media.info import SourceInfo
 from streamer.media.probe import damage_of, probe, sample_frames
@@ -87,7 +87,7 @@ async def _process(job: Job, settings: Settings, progress: Console | None, say: 
         if report_file is not None:
             stack.callback(report_file.discard)
         store = make_store(settings, say)
-        models = await worker.run(load_models, settings, store)
+        models = await load_models_on(worker, settings, store)
         stack.callback(models.close)
         # First of all, so that nothing still works with what is closed.
         stack.push_async_callback(worker.aclose)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import threading
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from experts.identity import make_embedder
 from routing.detectors import LoadedDetector, make_detector
 from routing.router import Router, RoutingSettings
 from routing.types import Lane
+from streamer.aio import Worker
 from streamer.config import Settings
 from streamer.figures import FaceSampler
 from streamer.guarding import UNGUARDED, Guard, Guarding
@@ -96,16 +98,31 @@ def load_models(settings: Settings, store: Store, *, between: Callable[[], None]
     return Models(detector, lanes, background, judge)
 
 
+class _Stopped(Exception):  # noqa: N818 - an ending, not an error
+    """Nobody waits any more."""
+
+
+async def load_models_on(worker: Worker, settings: Settings, store: Store) -> Models:
+    """`load_models` on that thread. Where this is cancelled, no further model is loaded than the one that is begun."""
+    is_over = threading.Event()
+
+    def go_on() -> None:
+        if is_over.is_set():
+            raise _Stopped
+
+    try:
+        return await worker.run(load_models, settings, store, between=go_on)
+    except asyncio.CancelledError:
+        is_over.set()
+        raise
+
+
 def routing_of(settings: Settings) -> RoutingSettings:
     """Where one expert restores every face, the gate has no other lane to send those to that are not too narrow."""
     if not settings.experts.every:
         return settings.routing
     gate = replace(settings.routing.gate, frequency_from_px=math.inf, resize_from_px=math.inf)
     return replace(settings.routing, gate=gate)
-
-
-class _Stopped(Exception):  # noqa: N818 - an ending, not an error
-    """Nobody waits any more."""
 
 
 class LiveMachinery:

@@ -23,7 +23,7 @@ from streamer.live.channel import Channel
 from streamer.live.conductor import Conductor
 from streamer.live.enhancer import Enhancer
 from streamer.live.warmup import warm_up
-from streamer.machinery import Models, Say, load_models, make_pipeline, make_store
+from streamer.machinery import Models, Say, load_models_on, make_pipeline, make_store
 from streamer.media.live_file import LiveFileWriter
 from streamer.media.network.address import parse
 from streamer.media.network.source import NetworkSource
@@ -73,7 +73,7 @@ async def _watch(job: WatchJob, settings: Settings, progress: Console | None, sa
         worker = Worker("models")
         stack.push_async_callback(worker.aclose)
         say("preparing the networks")
-        models = await worker.run(load_models, settings, make_store(settings, say))
+        models = await load_models_on(worker, settings, make_store(settings, say))
         stack.callback(models.close)
         writer.disclose(disclosure(settings, models))
         session = _Session(job, settings, writer, models)
