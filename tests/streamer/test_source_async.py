@@ -156,7 +156,7 @@ def test_an_error_in_mid_stream_reaches_recv(tmp_path: Path) -> None:
 @pytest.mark.parametrize("wrong", [{"queue_frames": 0}, {"decoder_threads": -1}])
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        SourceSettings(**wrong)
+        SourceSettings(**wrong)  # type: ignore[arg-type]  # wrong on purpose
 
 
 REAL = [
