@@ -86,7 +86,7 @@ def bench_detectors(
     """
     if frames < 1:
         raise UsageError(f"--frames {frames}: look at 1 frame or more")
-    pictures = [picture for source in sources for picture in _pictures(source, frames)]
+    pictures = [picture for source in sources for picture in pictures_of(source, frames)]
     if not pictures:
         raise SourceError("there is no picture to look at: give clips, or folders of pictures")
     rows: list[Row] = []
@@ -115,7 +115,8 @@ def _settings(method: str, settings: Settings) -> DetectorSettings:
     return replace(chosen, method=method, file=chosen.file if chosen.method == method else None)
 
 
-def _pictures(source: Path, frames: int) -> Iterator[Image]:
+def pictures_of(source: Path, frames: int) -> Iterator[Image]:
+    """RGB pictures: some of a clip, evenly spread, or all of a folder. Raises SourceError for what can't be read."""
     if not source.exists():
         raise SourceError(f"{source} is not there: give clips, and folders of pictures")
     if not source.is_dir():

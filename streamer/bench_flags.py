@@ -14,7 +14,7 @@ def add_bench(commands: Any) -> None:
         "bench", help="measure how good the results are", description="Measure how good the results are."
     )
     benches = outer.add_subparsers(dest="bench", required=True, metavar="WHAT", parser_class=Parser)
-    for add in (_add_quality, _add_detectors, _add_gate):
+    for add in (_add_quality, _add_detectors, _add_gate, _add_devices):
         add(benches)
 
 
@@ -53,18 +53,30 @@ def _add_quality(benches: Any) -> None:
 
 
 def _add_detectors(benches: Any) -> None:
-    command = add_command(
-        benches, "detectors", "compare what finds faces: the same pictures through each"
-    )
+    command = add_command(benches, "detectors", "compare what finds faces: the same pictures through each")
     command.add_argument("sources", nargs="+", type=Path, metavar="SOURCE", help="a clip, a folder of pictures")
     command.add_argument("--frames", type=int, default=24, metavar="N", help="look at N frames of each clip (24)")
     command.add_argument("--report", type=Path, metavar="FILE", help="write the figures as JSON")
 
 
-def _add_gate(benches: Any) -> None:
-    command = add_command(
-        benches, "gate", "find the sharpness from which the frequency expert is the better one"
+def _add_devices(benches: Any) -> None:
+    command = add_command(benches, "devices", "compare what networks can run on here: how near, how fast")
+    command.add_argument(
+        "sources", nargs="*", type=Path, metavar="SOURCE", help="a clip, a folder of pictures (default: the demo's)"
     )
+    command.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for devices.json and devices.md")
+    command.add_argument("--frames", type=int, default=8, metavar="N", help="look at N frames of each clip (8)")
+    command.add_argument(
+        "--networks", type=comma_separated, default=(), metavar="A,B", help="only these (default: all)"
+    )
+    command.add_argument("--repeats", type=int, default=9, metavar="N", help="time each batch N times (9)")
+    command.add_argument(
+        "--strict", action="store_true", help="exit with 1 where something fails or differs by more than it may"
+    )
+
+
+def _add_gate(benches: Any) -> None:
+    command = add_command(benches, "gate", "find the sharpness from which the frequency expert is the better one")
     command.add_argument("folder", type=Path, metavar="FOLDER", help="face photographs (faces.csv honoured)")
     command.add_argument("--limit", type=int, metavar="N", help="N photographs at most")
     command.add_argument("--report", type=Path, metavar="FILE", help="write the figures as JSON")

@@ -163,7 +163,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
 def _bench(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
-    benches = {"quality": _bench_quality, "detectors": _bench_detectors, "gate": _bench_gate}
+    benches = {"quality": _bench_quality, "detectors": _bench_detectors, "gate": _bench_gate, "devices": _bench_devices}
     return benches[arguments.bench](arguments, settings)
 
 
@@ -180,6 +180,21 @@ def _bench_gate(arguments: argparse.Namespace, settings: Settings) -> int:
     )
     _print(report.lines())
     return 0
+
+
+def _bench_devices(arguments: argparse.Namespace, settings: Settings) -> int:
+    from streamer.bench_devices import DevicesJob, bench_devices
+
+    job = DevicesJob(
+        out=arguments.out,
+        sources=arguments.sources,
+        frames=arguments.frames,
+        networks=arguments.networks,
+        repeats=arguments.repeats,
+    )
+    report = bench_devices(job, settings, say=say)
+    _print(report.lines())
+    return 1 if arguments.strict and not report.passed else 0
 
 
 def _print(lines: Iterable[str]) -> None:

@@ -59,6 +59,12 @@ def build_sample(store: Store, out_path: Path) -> Path:
     return out_path
 
 
+def sample_pictures(store: Store, count: int) -> list[Image]:
+    """Some of its pictures before they are coded, evenly spread: (480, 640, 3) RGB, each of four faces."""
+    tiles = _tiles(store)
+    return [_grid(tiles, index * FRAMES // count) for index in range(count)]
+
+
 def _tiles(store: Store) -> tuple[Tile, Tile, Tile, Tile]:
     clip = _read_clip(store.find("sample-carphone"))
     portrait = _read_picture(store.find("sample-astronaut"))
