@@ -33,8 +33,8 @@ class Difference:
 BOUNDS: Mapping[str, Difference] = {
     # Sums in another order may round to the neighbouring level.
     "float32": Difference(1.0, 0.01),
-    # Both keep 10 bits of a number. bfloat16 keeps 7: on the demo's faces, by torch on a processor, that comes to 2 levels
-    # at most and 0.3 in the mean.
+    # Both keep 10 bits of a number. bfloat16 keeps 7: on the demo's faces, by torch on a processor, that comes to 2
+    # levels at most and 0.3 in the mean.
     "float32/tf32": Difference(3.0, 0.3),
     "float16": Difference(3.0, 0.3),
     "bfloat16": Difference(4.0, 0.6),
