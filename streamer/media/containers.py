@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
@@ -97,6 +99,28 @@ def container_of(path: Path) -> Container:
     if container is None:
         raise SinkError(f"{path} doesn't say what kind of film to write: end its name in {_NAMES}")
     return container
+
+
+def muxer_options(container: Container, time_base: Fraction, *, faststart: bool) -> dict[str, str]:
+    """What the muxer is told so that it keeps times that count in `time_base`, also below 0 where it can.
+
+    `faststart`: the index of an MP4 or MOV comes first.
+    """
+    options = {}
+    if container.below_zero:
+        # FFmpeg would move the whole film to begin at 0; Matroska's blocks count from their cluster and can lie before.
+        options["avoid_negative_ts"] = "disabled"
+    if container.isobmff:
+        options["movie_timescale"] = str(_movie_timescale(time_base))
+        if faststart:
+            options["movflags"] = "+faststart"
+    return options
+
+
+def _movie_timescale(time_base: Fraction) -> int:
+    """Ticks a second in which an MP4 says when each track begins; FFmpeg's 1000 would round that to milliseconds."""
+    exact = math.lcm(time_base.denominator, 48000)
+    return exact if exact < 2**31 else time_base.denominator
 
 
 def has_decoder(stream: Stream) -> bool:

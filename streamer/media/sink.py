@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from av.video.stream import VideoStream
 from streamer.errors import SinkError
 from streamer.frame import Frame
 from streamer.media.choosing import check_fits
-from streamer.media.containers import Container, container_of
+from streamer.media.containers import Container, container_of, muxer_options
 from streamer.media.demux import file_url
 from streamer.media.encoders import EncodeSettings
 from streamer.media.info import SourceInfo
@@ -135,7 +134,7 @@ class _Film:
         copy_streams: bool,
         disclosure: str,
     ) -> None:
-        options = _muxer_options(container, first, settings)
+        options = muxer_options(container, first.time_base, faststart=settings.faststart)
         self._output: OutputContainer = av.open(file_url(part), "w", format=container.muxer, container_options=options)
         self._copier = StreamCopier(info, self._output, container=container, unsupported=settings.unsupported)
         for stream in self._copier.streams:
@@ -180,24 +179,6 @@ class _Film:
             if packet.dts is not None:
                 self._copier.advance(packet.dts * packet.time_base)
             self._output.mux_one(packet)
-
-
-def _muxer_options(container: Container, first: Frame, settings: EncodeSettings) -> dict[str, str]:
-    options = {}
-    if container.below_zero:
-        # FFmpeg would move the whole film to begin at 0; Matroska's blocks count from their cluster and can lie before.
-        options["avoid_negative_ts"] = "disabled"
-    if container.isobmff:
-        options["movie_timescale"] = str(_movie_timescale(first))
-        if settings.faststart:
-            options["movflags"] = "+faststart"
-    return options
-
-
-def _movie_timescale(first: Frame) -> int:
-    """Ticks a second in which an MP4 says when each track begins; FFmpeg's 1000 would round that to milliseconds."""
-    exact = math.lcm(first.time_base.denominator, 48000)
-    return exact if exact < 2**31 else first.time_base.denominator
 
 
 class FileSink:
