@@ -10,8 +10,9 @@ import numpy as np
 from routing.crops import Image
 from routing.types import RoutingError
 from routing.whole import Found, ScoreScale
-from weights.cuda import has_card
+from weights import cuda
 from weights.failures import reason
+from weights.onnx_providers import load_cuda
 from weights.packages import import_package
 from weights.session import RuntimeSettings, Taken
 
@@ -78,10 +79,12 @@ def _padded(image: Image, width: int, height: int) -> Image:
 
 def _providers(runtime: RuntimeSettings) -> list[str]:
     onnxruntime = import_package("onnxruntime", extra=EXTRA, refusal=RoutingError)
-    has_cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers() and has_card()
+    if has_card := runtime.device != "cpu" and cuda.has_card():
+        load_cuda()
+    has_cuda = has_card and "CUDAExecutionProvider" in onnxruntime.get_available_providers()
     if runtime.device == "cuda" and not has_cuda:
         raise RoutingError('ONNX Runtime, by which SCRFD runs, finds no CUDA; set [runtime] device to "cpu" or "auto"')
-    return ["CPUExecutionProvider"] if runtime.device == "cpu" or not has_cuda else ["CUDAExecutionProvider"]
+    return ["CUDAExecutionProvider"] if has_cuda else ["CPUExecutionProvider"]
 
 
 def import_packages() -> tuple[Any, Any]:

@@ -13,7 +13,7 @@ from streamer.media.hardware import Hardware, hardware_decoders, hardware_encode
 from streamer.probing import probe
 from weights.cuda import Driver, find_driver
 from weights.failures import reason
-from weights.onnx_providers import onnxruntime
+from weights.onnx_providers import load_cuda, onnxruntime
 from weights.session import Device, Precision, Runtime, RuntimeSettings, WeightsError
 
 GIB = 1 << 30
@@ -88,6 +88,8 @@ def _onnxruntime(driver: Driver | None) -> Finding:
     if find_spec("onnxruntime") is None:
         return Finding("cards", "CUDA in ONNX Runtime", State.GOOD, "not installed; pip install 'facelane[onnx]'")
     try:
+        if driver is not None:
+            load_cuda()
         known: list[str] = onnxruntime().get_available_providers()
     except WeightsError as error:
         return Finding("cards", "CUDA in ONNX Runtime", State.NOTE, "does not load", str(error))

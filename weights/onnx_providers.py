@@ -4,8 +4,12 @@ says so to nobody but its log."""
 from __future__ import annotations
 
 import hashlib
+import io
+import logging
 import os
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import redirect_stdout
+from functools import cache
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -16,6 +20,8 @@ from weights.onnx_export import EXTRA, INPUT
 from weights.packages import import_package
 from weights.places import engine_folder
 from weights.runtime import RuntimeSettings
+
+logger = logging.getLogger(__name__)
 
 Target = Literal["cpu", "cuda", "tensorrt"]
 Provider = tuple[str, dict[str, Any]]
@@ -37,9 +43,25 @@ def onnxruntime() -> Any:
     return import_package("onnxruntime", extra=EXTRA, refusal=WeightsError)
 
 
+@cache
+def load_cuda() -> None:
+    """Loads CUDA and cuDNN from where pip puts them: ONNX Runtime does not look there by itself, and torch has loaded
+    its own, which may be of another version. To be called before it is asked what it knows; does nothing in a build
+    for the processor."""
+    package, said = onnxruntime(), io.StringIO()
+    if not hasattr(package, "preload_dlls"):  # before 1.21, which SCRFD and ArcFace may still run by
+        return
+    with redirect_stdout(said):
+        package.preload_dlls()
+    for line in said.getvalue().splitlines():
+        logger.warning("ONNX Runtime: %s", line)
+
+
 def choose_target(settings: RuntimeSettings) -> Target:
     """What the settings lead to with the ONNX Runtime and the cards that are here. Raises WeightsError where they ask
     for what is not."""
+    if settings.device != "cpu" and has_card():
+        load_cuda()
     known = onnxruntime().get_available_providers()
     if settings.runtime == "tensorrt":
         _check_tensorrt(settings, known)

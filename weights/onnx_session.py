@@ -90,6 +90,8 @@ class OnnxSession:
                 return tuple(self._session.run(None, {INPUT: fed}))
             except Exception as error:
                 # ONNX Runtime's own errors have no root but this.
+                if is_want_of_memory(error):
+                    raise OutOfMemoryError(self._taken.device, reason(error)) from error
                 raise RuntimeError(reason(error)) from error
 
 

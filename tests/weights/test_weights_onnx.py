@@ -22,7 +22,7 @@ from weights.onnx_export import INPUT, export
 from weights.onnx_providers import PROVIDERS, Target, check_placed, check_taken, choose_target, providers_for
 from weights.onnx_session import OnnxSession
 from weights.runtime import Array
-from weights.session import OutOfMemoryError, RuntimeSettings, WeightsError, open_session
+from weights.session import Device, OutOfMemoryError, RuntimeSettings, WeightsError, open_session
 
 SHAPE = (None, SIDE, SIDE, 3)
 SMALL_TRANSFORMER = TransformerNetwork(channels=16, deep_channels=16, attention_blocks=1, dense_blocks=1)
@@ -167,6 +167,31 @@ def test_the_card_is_taken_where_it_is_there_and_the_package_knows_it(monkeypatc
         monkeypatch.setattr(onnx_providers, "has_card", lambda card=card: card)
         assert choose_target(RuntimeSettings(runtime="onnxruntime")) == wanted
         assert choose_target(ONNX) == "cpu"
+
+
+@pytest.mark.parametrize(("device", "card", "times"), [("auto", True, 1), ("auto", False, 0), ("cpu", True, 0)])
+def test_cuda_is_loaded_from_where_pip_puts_it_before_the_package_is_asked(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, device: Device, card: bool, times: int
+) -> None:
+    calls: list[str] = []
+
+    def preload() -> None:
+        calls.append("loaded")
+        print("Failed to load libcublas")
+
+    def known() -> list[str]:
+        calls.append("asked")
+        return GPU_BUILD
+
+    onnx_providers.load_cuda.cache_clear()
+    monkeypatch.setattr(onnxruntime, "preload_dlls", preload)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", known)
+    monkeypatch.setattr(onnx_providers, "has_card", lambda: card)
+    for _ in range(2):
+        choose_target(RuntimeSettings(device=device, runtime="onnxruntime"))
+    assert calls == ["loaded"] * times + ["asked"] * 2
+    assert caplog.messages == ["ONNX Runtime: Failed to load libcublas"] * times
+    onnx_providers.load_cuda.cache_clear()
 
 
 @pytest.mark.parametrize("target", ["cuda", "tensorrt"])
