@@ -138,7 +138,10 @@ def _decoder_fault(codec: str) -> str:
     if fault := decoding_fault():
         return fault
     encoder, options = SAMPLES[codec]
-    sample = io.BytesIO(encode_blank(encoder, options, _SIDE, _SIDE))
+    try:
+        sample = io.BytesIO(encode_blank(encoder, options, _SIDE, _SIDE))
+    except UnknownCodecError:
+        return f"not tried, as this build of FFmpeg has no {encoder} to make pictures for it"
     try:
         with av.open(sample, "r", hwaccel=cuda_decoding()) as container:
             stream = container.streams.video[0]

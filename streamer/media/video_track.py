@@ -16,7 +16,7 @@ from streamer.errors import SinkError
 from streamer.frame import Frame
 from streamer.media.choosing import choose
 from streamer.media.containers import Container
-from streamer.media.encoders import EncodeSettings
+from streamer.media.encoders import CARD_ENCODERS, EncodeSettings
 from streamer.media.planes import fill, tag, view
 
 logger = logging.getLogger(__name__)
@@ -125,7 +125,11 @@ class VideoTrack:
             # PyAV would open it with all others, and nobody could tell which of them refused.
             context.open()
         except av.FFmpegError as error:
-            raise SinkError(f"{settings.codec} can't encode {_x(self._size)}: {self._advice(container)}") from error
+            advice = self._advice(container)
+            if encoder in CARD_ENCODERS.values():
+                # It has just encoded a few such pictures, so the size is not at fault.
+                advice = f"{encoder.name} fails now, set [output] encoder_device to cpu"
+            raise SinkError(f"{settings.codec} can't encode {_x(self._size)}: {advice}") from error
         return stream
 
     def _advice(self, container: Container) -> str:
