@@ -32,5 +32,5 @@ def add_fidelity(command: argparse.ArgumentParser) -> None:
 
 
 def comma_separated(text: str) -> tuple[str, ...]:
-    """"a, b" to ("a", "b")."""
+    """ "a, b" to ("a", "b")."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
