@@ -26,7 +26,7 @@ class GateSettings:
     skip_below_px: float = 50.0
     frequency_from_px: float = 100.0
     resize_from_px: float = 150.0
-    sharpness: float = 65.0
+    sharpness: float = 60.0
     width_margin: float = 0.06
     sharpness_margin: float = 0.2
 
