@@ -82,9 +82,9 @@ def is_accelerated(context: VideoCodecContext) -> bool:
     return context.is_hwaccel and context.pix_fmt == "cuda"
 
 
-@cache
 def decoding_fault() -> str:
-    """Why no stream at all can be decoded on a card here, empty where some can; looked for once a process."""
+    """Why no stream at all can be decoded on a card here, empty where some can; looked for anew each time, as a card
+    whose memory is full has some again later."""
     if fault := _driver_fault("NVDEC"):
         return fault
     try:
@@ -95,9 +95,9 @@ def decoding_fault() -> str:
     return ""
 
 
-@cache
 def card_fault(name: str) -> str:
-    """Why NVENC's encoder `name` can't be used here at all, empty where it can; looked for once a process."""
+    """Why NVENC's encoder `name` can't be used here at all, empty where it can; looked for anew each time, as its
+    sessions may all be in use for a while."""
     return encoder_fault(name, {}, _SIDE, _SIDE)
 
 
