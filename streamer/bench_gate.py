@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from experts.quality.methods import ExpertMethod
-from experts.quality.parting import BLURS, Compared, best_bound, blurred_faces, compare, table
+from experts.quality.parting import BLURS, LEAST_WIDTH, Compared, best_bound, blurred_faces, compare, table
 from experts.quality.sample import Sample
 from experts.quality.stills import shuffled
 from experts.training.degradation import DegradationSettings, middle
@@ -64,12 +64,10 @@ def bench_gate(
     if not folder.is_dir():
         raise SourceError(f"{folder} is no folder: give one with photographs of faces")
     models = load_models(settings, make_store(settings, say))
-    photos = [
-        photo for photo in _photos(folder, models, say) if photo.width >= 2 * settings.routing.gate.frequency_from_px
-    ]
+    photos = [photo for photo in _photos(folder, models, say) if photo.width >= LEAST_WIDTH]
     chosen = shuffled(photos, SEED)[:limit]
     if not chosen:
-        raise SourceError(f"{folder} has no face of 200 px or more: it is halved for the gate to decide on")
+        raise SourceError(f"{folder} has no face of {LEAST_WIDTH} px or more: it is halved for the gate to decide on")
     one, other = (ExpertMethod(lane.value, models.lanes[lane].expert) for lane in (Lane.TRANSFORMER, Lane.FREQUENCY))
     samples = blurred_faces(chosen, middle(DegradationSettings()), seed=SEED)
     with bar(progress) as shown:

@@ -211,7 +211,6 @@ def _bench_detectors(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _bench_quality(arguments: argparse.Namespace, settings: Settings) -> int:
-
     from streamer.bench_table import print_report
     from streamer.benchmarks import BenchJob, bench_quality
 

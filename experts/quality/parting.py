@@ -11,7 +11,7 @@ import numpy as np
 from experts.contract import Image
 from experts.quality import metrics, stills
 from experts.quality.methods import Method
-from experts.quality.sample import BANDS, Group, Sample
+from experts.quality.sample import BANDS, SCALE, Group, Sample
 from experts.training.degradation import DegradationSettings
 from experts.training.photos import Photo
 
@@ -21,6 +21,8 @@ EDGES = (0.0, 10.0, 20.0, 40.0, 60.0, 80.0, 110.0, 150.0, 200.0, 300.0, float("i
 """Of the table's lines, in sharpness."""
 BAND = BANDS[-1]
 """The widths at which the gate asks for sharpness."""
+LEAST_WIDTH = SCALE * BAND[0]
+"""Of a photograph's face, in pixels: it is halved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,12 @@ class Compared:
 
 
 def blurred_faces(photos: Sequence[Photo], settings: DegradationSettings, *, seed: int) -> Iterator[Sample]:
-    """Every photograph whose face is wide enough, through each of the `BLURS` and then all else that `settings` say."""
+    """Every photograph through each of the `BLURS` and then all else that `settings` say. Faces are `LEAST_WIDTH` wide
+    or more."""
     group = Group("pictures", BAND, "soft")
     for photo in photos:
-        if photo.width >= 2 * BAND[0]:
-            for sigma in BLURS:
-                yield stills.still(photo, group, _through_lens(settings, sigma), seed=seed)
+        for sigma in BLURS:
+            yield stills.still(photo, group, _through_lens(settings, sigma), seed=seed)
 
 
 def compare(sample: Sample, sharpness: float, one: Method, other: Method) -> Compared:
