@@ -92,7 +92,7 @@ def _architecture(version: Version) -> Callable[..., nn.Module]:
 
 
 def _built(architecture: Callable[..., nn.Module], size: Size) -> nn.Module:
-    return architecture(
+    network = architecture(
         out_size=size.side,
         num_style_feat=512,
         channel_multiplier=size.channel_multiplier,
@@ -102,3 +102,5 @@ def _built(architecture: Callable[..., nn.Module], size: Size) -> nn.Module:
         different_w=True,
         sft_half=True,
     )
+    gfpgan_operators.register_kernels(network)
+    return network

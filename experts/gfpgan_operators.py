@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from experts.compat import import_gan
@@ -24,6 +24,16 @@ def provide() -> None:
     sampling: Any = import_gan("basicsr.ops.upfirdn2d.upfirdn2d")
     fused.fused_act_ext = _FusedAct
     sampling.upfirdn2d_ext = _UpFirDn(sampling.upfirdn2d_native)
+
+
+def register_kernels(network: nn.Module) -> None:
+    """Has the kernels of a StyleGAN2 go along with its parameters to whatever device: they are mere attributes, which
+    it would bring there anew, and wait for, at every layer of every call. What is saved stays as it is."""
+    for module in network.modules():
+        kernel = vars(module).get("kernel")
+        if isinstance(kernel, Tensor):
+            del module.kernel
+            module.register_buffer("kernel", kernel, persistent=False)
 
 
 class _FusedAct:

@@ -54,7 +54,8 @@ def export(
                 do_constant_folding=False,
                 dynamo=False,
             )
-        except torch.onnx.OnnxExporterError as error:
+        except RuntimeError as error:
+            # The exporter's own errors, and the tracer's, which it lets through.
             what = "this network can't be put into ONNX"
             raise WeightsError(f'{what} ({reason(error)}); set runtime to "auto"') from error
     return made.getvalue()

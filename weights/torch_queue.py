@@ -70,7 +70,8 @@ class DeviceQueue:
     def _mark(self) -> torch.cuda.Event | None:
         if self._device.type != "cuda":
             return None
-        done = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch has no types there
+        # One that lets the thread sleep: it would spin, and take a core from whoever has the next frame.
+        done = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]  # torch has no types there
         done.record(torch.cuda.current_stream(self._device))
         return done
 

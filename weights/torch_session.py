@@ -19,6 +19,8 @@ WARM_EXTENT = 64
 TENSOR_CORES = (7, 0)
 """The compute capability from which float16 is faster than float32."""
 REDUCED = (torch.bfloat16, torch.float16)
+IN_REDUCED = (torch.nn.Linear, torch.nn.Conv2d, torch.nn.ConvTranspose2d)
+"""Layers that compute in reduced precision by autocast, with all that they hold; what derives from them may not."""
 
 
 class TorchSession:
@@ -45,6 +47,8 @@ class TorchSession:
         self._taken = Taken(device=name, runtime="torch", precision=_word(self._precision))
         with telling_memory(name):
             self._module = _laid_out(module.to(self._device))
+            if self._precision in REDUCED:
+                _reduce_weights(self._module, self._precision)
         pads = input_shape[0] is None and None not in input_shape[1:]
         self._queue = DeviceQueue(self._compute, self._device, name=name, pads=pads)
 
@@ -97,6 +101,14 @@ def _laid_out(module: torch.nn.Module) -> torch.nn.Module:
     if any(parameter.dim() > 4 for parameter in module.parameters()):
         return module
     return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def _reduce_weights(module: torch.nn.Module, precision: torch.dtype) -> None:
+    """Of the layers that autocast computes in `precision`: it would make the same of them anew in every call, and have
+    both in memory."""
+    for layer in module.modules():
+        if type(layer) in IN_REDUCED:
+            layer.to(precision)
 
 
 def _device_name(settings: RuntimeSettings) -> str:

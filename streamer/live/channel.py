@@ -225,6 +225,7 @@ class Channel:
             size=self._size,
             scale=None if self._size is None else self._enhancer.scale_for(self._size[1]),
             has_sound=self.source.has_sound or self._broadcast.has_sound,
+            decoder=self.source.decoder,
             viewers=self._broadcast.viewers,
             max_viewers=self._settings.max_viewers,
             trouble=self._trouble or self.outlet_trouble,

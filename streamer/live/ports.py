@@ -99,6 +99,11 @@ class LiveSource(Protocol):
         """As far as is known yet."""
         ...
 
+    @property
+    def decoder(self) -> str:
+        """What decodes its pictures, and where, in a few words; empty before the first."""
+        ...
+
     def start(self, inlet: Inlet) -> None: ...
 
     async def aclose(self) -> None:

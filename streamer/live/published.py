@@ -108,6 +108,11 @@ class PublishedSource:
         return self._has_sound
 
     @property
+    def decoder(self) -> str:
+        """Always the processor: `web.decoding`."""
+        return "cpu" if self._is_live else ""
+
+    @property
     def is_taken(self) -> bool:
         """Whether somebody publishes now."""
         return self._publication is not None

@@ -13,16 +13,25 @@ from streamer.media.hardware import Device, cuda_decoding, decoding_fault, is_ac
 logger = logging.getLogger(__name__)
 
 
+class CardFault(Exception):  # noqa: N818 - what happened, for the one who opens the stream anew
+    """The card that decodes a stream gives no pictures any more, and the processor may. `fault`: in a few words."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(f"{fault}; the processor decodes it from now on")
+        self.fault = fault
+
+
 class Decoding:
     """Where one stream is decoded. FFmpeg turns to the processor by itself where the card refuses a stream, at its
     beginning or where it changes; this notices, and lets it pass only where "auto" was asked for.
     """
 
-    def __init__(self, asked: Device, *, setting: str) -> None:
-        """`setting`: its name, for messages. Raises UsageError where the card is asked for and there is none."""
+    def __init__(self, asked: Device, *, setting: str, known_fault: str = "") -> None:
+        """`setting`: its name, for messages. `known_fault`: why the card does not decode this, if it was tried before.
+        Raises UsageError where the card is asked for and there is none."""
         self._asked = asked
         self._setting = setting
-        self._fault = "" if asked == "cpu" else decoding_fault()
+        self._fault = "" if asked == "cpu" else known_fault or decoding_fault()
         self._codec = ""
         self._was_on_card = False
         if asked == "cuda" and self._fault:
@@ -36,6 +45,11 @@ class Decoding:
     def hwaccel(self) -> HWAccel | None:
         """What `av.open` is to be given."""
         return cuda_decoding() if self.tries_card else None
+
+    @property
+    def fault(self) -> str:
+        """Why the card does not decode this though it was wanted; empty where it does, or was not."""
+        return self._fault
 
     @property
     def taken(self) -> str:

@@ -59,6 +59,7 @@ class PlayedSource:
         self._rate = rate
         self._delay = delay
         self.has_sound = has_sound
+        self.decoder = "h264 on cpu"
         self.brings = threading.Event()
         self.brings.set()
         self.sent = 0

@@ -257,6 +257,7 @@ class DemoStream:
             "message": "" if live else f"Publish to /whip/{self.name} to begin.", "retry_in_s": None,
             "since": time.monotonic() - self.started_at, "width": self.width // 2, "height": self.height // 2,
             "output_width": self.width, "output_height": self.height, "scale": 2, "has_sound": self.has_sound,
+            "decoder": "h264 on cpu",
             "viewers": len(self.viewings), "max_viewers": 8, "fps_in": float(self.rate), "fps_out": float(self.rate),
             "latency_ms": {"p50": 41.0, "p95": 63.0}, "stages_ms": {"decode": 4.0, "detect": 6.0, "encode": 5.0},
             "faces": {"transformer": 1, "skip": 1}, "drops": {"superseded": 2},

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from streamer.errors import UnsupportedError, UsageError
 from streamer.frame import Frame
+from streamer.live.ports import SourceState
+from streamer.media import decoding
 from streamer.media.hardware import Device, decoding_fault
 from streamer.media.network.settings import NetworkSettings
 from streamer.media.network.source import NetworkSource
@@ -20,10 +23,24 @@ from tests.helpers.inlet import CollectingInlet
 FILMS = {"h264": ("libx264", {"preset": "ultrafast"}), "ffv1": ("ffv1", {})}
 
 
-def film(folder: Path, codec: str) -> Path:
+def film(folder: Path, codec: str, *, pictures: int = 6) -> Path:
     name, options = FILMS[codec]
-    pictures = [frame_of("yuv420p", noise_samples("yuv420p", 96, 128, seed=seed), space=1) for seed in range(6)]
-    return write_clip(folder / f"{codec}.mkv", pictures, codec=name, options=options, times=[0, 1, 2, 4, 7, 8])
+    noise = [frame_of("yuv420p", noise_samples("yuv420p", 96, 128, seed=seed), space=1) for seed in range(pictures)]
+    times = [0, 1, 2, 4, *range(7, 7 + pictures - 4)]
+    return write_clip(folder / f"{codec}.mkv", noise, codec=name, options=options, times=times)
+
+
+def spoiled(film: Path, path: Path) -> Path:
+    """The same film with nothing in its packets that could be decoded."""
+    with av.open(str(film)) as source, av.open(str(path), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                noise = av.Packet(b"\xff" * packet.size)
+                noise.pts, noise.dts, noise.time_base = packet.pts, packet.dts, packet.time_base
+                noise.is_keyframe, noise.stream = packet.is_keyframe, stream
+                target.mux(noise)
+    return path
 
 
 def decoded(path: Path, device: Device) -> tuple[list[Frame], str]:
@@ -73,6 +90,26 @@ def test_a_live_source_says_what_decodes_it(tmp_path: Path) -> None:
     heard.wait_frames(1)
     source.close()
     assert source.decoder == "h264 on cuda" or source.decoder.startswith("h264 on cpu: ")
+
+
+def test_a_live_source_that_the_card_gives_no_picture_of_goes_to_the_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stand-in for a card that fails is the processor, with nothing that it could decode at first."""
+    monkeypatch.setattr(decoding, "decoding_fault", lambda: "")
+    monkeypatch.setattr(decoding, "cuda_decoding", lambda: None)
+    sound = film(tmp_path, "h264", pictures=60)
+    path = spoiled(sound, tmp_path / "spoiled.mkv")
+    heard = CollectingInlet()
+    source = NetworkSource(str(path), NetworkSettings(decoder_device="auto", loop=False))
+    source.start(heard)
+    refused = heard.wait_state(SourceState.RETRYING)
+    sound.replace(path)
+    heard.wait_frames(1)
+    source.close()
+    why = "NVDEC gives no picture of this h264"
+    assert refused.message.endswith(f"can't be read ({why}; the processor decodes it from now on)")
+    assert source.decoder == f"h264 on cpu: {why}"
 
 
 def test_a_live_source_wants_no_card_that_is_not_there() -> None:

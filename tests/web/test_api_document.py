@@ -100,6 +100,7 @@ def real_status(snapshot: MeterSnapshot, *, size: tuple[int, int] | None) -> Sta
         size=size,
         scale=2 if size else None,
         has_sound=False,
+        decoder="h264 on cpu" if size else "",
         viewers=1,
         max_viewers=16,
         trouble="",

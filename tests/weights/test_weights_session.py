@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 import textwrap
@@ -14,6 +15,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from experts.networks import NETWORKS
+from experts.networks.restorer import Restorer
 from weights.openvino_session import split_batch
 from weights.session import Precision, Runtime, RuntimeSettings, Session, WeightsError, choose_runtime, open_session
 
@@ -82,6 +85,23 @@ def test_the_precision_that_is_taken_by_itself_stays_near_float32(runtime: Runti
     assert np.abs(pictures.astype(int) - expected(images)[0]).max() <= 2
     assert means.dtype == np.float32
     assert session.taken.precision in ("float32", "bfloat16", "float16")
+
+
+def test_reduced_precision_on_torch_is_autocasts_own_to_the_last_bit() -> None:
+    """Weights are cast once, and not in every call: the same comes out, sums and norms in float32 included."""
+    made = Restorer(NETWORKS["transformer"]())
+    torch.nn.init.normal_(made.network.leave.weight, std=0.1)
+    made.eval().requires_grad_(False)
+    side = NETWORKS["transformer"].input_size
+    images = some_images(2, side=side)
+    settings = RuntimeSettings(device="cpu", runtime="torch")
+    session = open_session(copy.deepcopy(made), weights=None, input_shape=(None, side, side, 3), settings=settings)
+    dtype = {"bfloat16": torch.bfloat16, "float32": torch.float32}[session.taken.precision]
+    with torch.inference_mode(), torch.autocast("cpu", dtype=dtype, enabled=dtype is torch.bfloat16):
+        wanted = made.to(memory_format=torch.channels_last)(torch.from_numpy(images))  # type: ignore[call-overload]
+    assert wanted[0].float().std() > 10
+    for one, two in zip(session.run(images), wanted, strict=True):
+        np.testing.assert_array_equal(one, two.float().numpy() if two.is_floating_point() else two.numpy())
 
 
 def test_a_rest_is_padded_and_the_padding_never_seen() -> None:

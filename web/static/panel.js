@@ -142,6 +142,7 @@ function picture(status) {
     "coming in": `${figure(status.fps_in, 1)} a second`,
     "going out": `${figure(status.fps_out, 1)} a second`,
     sound: status.has_sound === null || status.has_sound === undefined ? "–" : status.has_sound ? "yes" : "none",
+    "decoded by": status.decoder ?? "–",
     work: effortWord(status.effort?.name ?? "full"),
   };
 }

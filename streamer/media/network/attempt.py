@@ -9,7 +9,7 @@ import traceback
 
 from streamer.aio import SOURCE_THREAD
 from streamer.live.ports import Cause
-from streamer.media.decoding import Decoding
+from streamer.media.decoding import CardFault, Decoding
 from streamer.media.network.address import Address
 from streamer.media.network.connection import Connection
 from streamer.media.network.failure import Failure, failure
@@ -142,9 +142,12 @@ class Attempt:
                 on_behind=self._note_behind,
             )
             self.has_sound = connection.has_sound
-            self.decoding = connection.decoding
+            self.decoding = media.decoding
             self.opened_at = time.monotonic()
             connection.run()
+        except CardFault as error:
+            self._knowledge.card_fault = error.fault
+            raise failure(Cause.OTHER, self._address, detail=str(error)) from None
         finally:
             with self._lock:
                 self._media = None

@@ -16,7 +16,6 @@ from av.video.stream import VideoStream
 from streamer.errors import FacelaneError
 from streamer.live.clock import ArrivalClock
 from streamer.live.ports import Cause
-from streamer.media.decoding import Decoding
 from streamer.media.demux import packets
 from streamer.media.describe import films, has_decoder, preferred
 from streamer.media.network.access_units import AccessUnits, Arrival
@@ -64,7 +63,7 @@ class Connection:
         self._container = media.container
         self._address = address
         self._settings = settings
-        self._decoding = settings.decoding()
+        self._decoding = media.decoding
         self._outlet = outlet
         self._stopping = stopping
         self._on_picture = on_picture
@@ -86,16 +85,11 @@ class Connection:
         return self._has_seen_video
 
     @property
-    def decoding(self) -> Decoding:
-        """Where its pictures are decoded."""
-        return self._decoding
-
-    @property
     def has_sound(self) -> bool:
         return self._audio is not None
 
     def run(self) -> None:
-        """Returns at the end of the source or when stopped. Raises Failure."""
+        """Returns at the end of the source or when stopped. Raises Failure, and CardFault as `Pictures.feed`."""
         pictures = Pictures(
             self._video,
             self._settings,

@@ -14,6 +14,7 @@ from av.stream import Stream
 
 from streamer.errors import FacelaneError
 from streamer.live.ports import Cause
+from streamer.media.decoding import Decoding
 from streamer.media.describe import has_decoder
 from streamer.media.network.address import Address
 from streamer.media.network.failure import Failure, explain, failure
@@ -50,10 +51,12 @@ _PARSERLESS = frozenset(
 class OpenMedia:
     """An open source, and how to hurry its end. `interrupt` may be called on any thread.
 
-    `is_split`: packets of H.264 and HEVC are what RTP carried, parts of pictures.
+    `decoding`: where its pictures are to be decoded. `is_split`: packets of H.264 and HEVC are what RTP carried, parts
+    of pictures.
     """
 
     container: InputContainer
+    decoding: Decoding
     interrupt: Callable[[], None]
     is_split: bool = False
     door: HttpDoor | None = None
@@ -67,9 +70,11 @@ class OpenMedia:
 
 @dataclass(slots=True)
 class Knowledge:
-    """What was learned of a source by opening it, for the next time. `needs_parsers`: of FFmpeg's, over RTSP."""
+    """What was learned of a source by opening it, for the next time. `needs_parsers`: of FFmpeg's, over RTSP.
+    `card_fault`: why a card that was tried does not decode it."""
 
     needs_parsers: bool = False
+    card_fault: str = ""
 
 
 def open_media(
@@ -84,17 +89,19 @@ def open_media(
     `policy` is asked for the address, and for whatever HTTP leads on to. `knowledge` is used and added to. Raises
     Failure.
     """
+    knowledge = knowledge or Knowledge()
     # FFmpeg's own lines name addresses with their passwords.
     av.logging.set_level(None)
     started = time.monotonic()
     try:
+        decoding = settings.decoding(knowledge.card_fault)
         if address.kind in ("http", "hls"):
-            return _open_http(address, settings, policy)
+            return _open_http(address, settings, decoding, policy)
         if address.host:
             address = pinned(address, policy)
         if address.kind == "rtsp":
-            return _open_rtsp(address, settings, knowledge or Knowledge())
-        return OpenMedia(_open(address, settings, file=address.url), _nothing)
+            return _open_rtsp(address, settings, decoding, knowledge)
+        return OpenMedia(_open(address, settings, decoding, file=address.url), decoding, _nothing)
     except Failure:
         raise
     except FacelaneError as error:
@@ -110,21 +117,21 @@ def _is_overdue(started: float, settings: NetworkSettings) -> bool:
     return time.monotonic() - started >= 0.9 * settings.open_timeout_seconds
 
 
-def _open_rtsp(address: Address, settings: NetworkSettings, knowledge: Knowledge) -> OpenMedia:
-    split = None if knowledge.needs_parsers else _open_split(address, settings)
+def _open_rtsp(address: Address, settings: NetworkSettings, decoding: Decoding, knowledge: Knowledge) -> OpenMedia:
+    split = None if knowledge.needs_parsers else _open_split(address, settings, decoding)
     if split is not None:
         if all(_is_parserless(stream) for stream in split.streams if has_decoder(stream)):
-            return OpenMedia(split, _nothing, is_split=True)
+            return OpenMedia(split, decoding, _nothing, is_split=True)
         split.close()
         knowledge.needs_parsers = True
-    return OpenMedia(_open(address, settings, file=address.url), _nothing)
+    return OpenMedia(_open(address, settings, decoding, file=address.url), decoding, _nothing)
 
 
-def _open_split(address: Address, settings: NetworkSettings) -> InputContainer | None:
+def _open_split(address: Address, settings: NetworkSettings, decoding: Decoding) -> InputContainer | None:
     """Without parsers; None where FFmpeg took a part of a picture, the first that came, for damage."""
     started = time.monotonic()
     try:
-        return _open(address, settings, file=address.url, more=_SPLIT)
+        return _open(address, settings, decoding, file=address.url, more=_SPLIT)
     except av.error.InvalidDataError:
         if _is_overdue(started, settings):
             raise
@@ -138,12 +145,16 @@ def _is_parserless(stream: Stream) -> bool:
     return codec in _PARSERLESS and (codec != "aac" or bool(context.extradata))
 
 
-def _open_http(address: Address, settings: NetworkSettings, policy: SourcePolicy | None) -> OpenMedia:
+def _open_http(
+    address: Address, settings: NetworkSettings, decoding: Decoding, policy: SourcePolicy | None
+) -> OpenMedia:
     door = HttpDoor(address, settings, policy)
     try:
         if address.kind == "hls":
-            return OpenMedia(_open(address, settings, file=address.url, io_open=door.open_part), door.close, door=door)
-        return OpenMedia(_open(address, settings, file=door.open(address.url)), door.close, door=door)
+            container = _open(address, settings, decoding, file=address.url, io_open=door.open_part)
+        else:
+            container = _open(address, settings, decoding, file=door.open(address.url))
+        return OpenMedia(container, decoding, door.close, door=door)
     except (av.FFmpegError, OSError) as error:
         door.release()
         # A callback's error comes out of PyAV as one of FFmpeg's; the door knows what it was.
@@ -156,6 +167,7 @@ def _open_http(address: Address, settings: NetworkSettings, policy: SourcePolicy
 def _open(
     address: Address,
     settings: NetworkSettings,
+    decoding: Decoding,
     *,
     file: Any,
     io_open: Any = None,
@@ -169,7 +181,7 @@ def _open(
         metadata_errors="replace",
         timeout=(settings.open_timeout_seconds, settings.read_timeout_seconds),
         io_open=io_open,
-        hwaccel=settings.decoding().hwaccel,
+        hwaccel=decoding.hwaccel,
     )
     return container
 

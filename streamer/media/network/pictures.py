@@ -11,13 +11,15 @@ from av.codec.context import Flags, ThreadType
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from streamer.media.decoding import Decoding
+from streamer.media.decoding import CardFault, Decoding
 from streamer.media.deinterlace import Deinterlacer
 from streamer.media.network.outlet import Outlet
 from streamer.media.network.settings import NetworkSettings
 from streamer.media.upright import PlaneMaker
 
 _MOST_THREADS = 4
+_HOPELESS = 50
+"""Packets in a row that give no picture: what was lost on the way is over sooner, at the next key frame."""
 
 
 class Pictures:
@@ -42,6 +44,7 @@ class Pictures:
         self._deinterlacer = Deinterlacer()
         self._maker: PlaneMaker | None = None
         self._seconds = 0.0
+        self._undecodable = 0
         self._is_skipping = False
         # Frame threads would hold back a frame each.
         context = video.codec_context
@@ -55,7 +58,7 @@ class Pictures:
 
     def feed(self, packet: Packet[VideoStream], *, is_near: bool = True) -> None:
         """`is_near`: whether a key frame ends a skip. Raises UnsupportedError where frames would come out wrong, or the
-        card that was asked for doesn't take them."""
+        card that was asked for doesn't take them, and CardFault where another try had better do without the card."""
         if self._is_skipping and not (packet.is_keyframe and is_near):
             if packet.size:
                 self._outlet.dropped("catching_up")
@@ -72,10 +75,19 @@ class Pictures:
 
     def _decoded(self, packet: Packet[VideoStream]) -> list[av.VideoFrame]:
         try:
-            return packet.decode()
+            pictures = packet.decode()
         except av.FFmpegError:
             self._outlet.dropped("undecodable")
+            self._note_undecodable()
             return []
+        self._undecodable = 0
+        return pictures
+
+    def _note_undecodable(self) -> None:
+        self._undecodable += 1
+        is_hopeless = self._undecodable >= _HOPELESS and self._decoding.tries_card
+        if is_hopeless and not self._decoding.accepts(self._video.codec_context, has_come=False):
+            raise CardFault(self._decoding.fault)
 
     def _hand_over(self, picture: av.VideoFrame, decoded: av.VideoFrame, started: float) -> None:
         if self._maker is None:

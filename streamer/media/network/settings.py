@@ -67,6 +67,6 @@ class NetworkSettings:
         if not 6 <= self.sound_kbps <= 510:
             raise ValueError(f"sound_kbps is 6 to 510, not {self.sound_kbps}")
 
-    def decoding(self) -> Decoding:
-        """For one connection. Raises UsageError where a card is to decode and there is none."""
-        return Decoding(self.decoder_device, setting="[network] decoder_device")
+    def decoding(self, known_fault: str = "") -> Decoding:
+        """For one connection. `known_fault` and what it raises: see `Decoding`."""
+        return Decoding(self.decoder_device, setting="[network] decoder_device", known_fault=known_fault)
