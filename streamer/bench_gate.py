@@ -14,14 +14,14 @@ from rich.console import Console
 from experts.quality.methods import ExpertMethod
 from experts.quality.parting import BLURS, LEAST_WIDTH, Compared, best_bound, blurred_faces, compare, table
 from experts.quality.sample import Sample
-from experts.quality.stills import shuffled
+from experts.quality.stills import SEED, shuffled
 from experts.training.degradation import DegradationSettings, middle
 from experts.training.files import write_whole
 from experts.training.photos import Photo
 from routing.traits import sharpness
 from routing.types import Box, Lane
 from streamer.album import look_through
-from streamer.benchmarks import SEED, bar, counted
+from streamer.bars import counted, counting_bar
 from streamer.config import Settings
 from streamer.errors import SourceError, UsageError
 from streamer.machinery import Models, Say, load_models, make_store
@@ -70,7 +70,7 @@ def bench_gate(
         raise SourceError(f"{folder} has no face of {LEAST_WIDTH} px or more: it is halved for the gate to decide on")
     one, other = (ExpertMethod(lane.value, models.lanes[lane].expert) for lane in (Lane.TRANSFORMER, Lane.FREQUENCY))
     samples = blurred_faces(chosen, middle(DegradationSettings()), seed=SEED)
-    with bar(progress) as shown:
+    with counting_bar(progress) as shown:
         counts = counted(shown, "faces", len(BLURS) * len(chosen), samples)
         compared = tuple(compare(sample, _sharpness(sample), one, other) for sample in counts)
     report = GateReport(len(chosen), best_bound(compared), settings.routing.gate.sharpness, compared)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
 from experts.contract import ExpertError, Image
 from experts.quality import stills
@@ -27,6 +27,7 @@ from experts.training.settings import DegradationSettings, load
 from experts.training.tables import plain
 from routing.types import Lane
 from streamer.album import finder_of, look_through
+from streamer.bars import counted, counting_bar
 from streamer.bench_clips import FRAMES, ClipBench, routed
 from streamer.bench_files import write
 from streamer.bench_methods import MEANT_FOR, NAMES, Candidate, faithful_expert, methods_of, models_with
@@ -38,7 +39,6 @@ from streamer.pipeline import Pipeline
 
 T = TypeVar("T")
 
-SEED = 77
 FILES = ("general", "identity", "transformer", "transformer_crisp", "frequency", "frequency_crisp", "ranges")
 
 
@@ -62,7 +62,7 @@ class BenchJob:
     frequency: Path | None = None
     frequency_crisp: Path | None = None
     ranges: Path | None = None
-    seed: int = SEED
+    seed: int = stills.SEED
 
     def __post_init__(self) -> None:
         if unknown := next((name for name in self.methods if name not in NAMES), None):
@@ -133,7 +133,7 @@ class _Bench:
         folders = [path for path in self._job.sources if path.is_dir()]
         clips = [path for path in self._job.sources if not path.is_dir()]
         photos = self._photos(folders)
-        with bar(progress) as shown:
+        with counting_bar(progress) as shown:
             samples = self._samples(photos, clips, shown)
             measurements = measure(
                 samples,
@@ -210,24 +210,3 @@ class _Bench:
             "degradation": plain(self._ranges),
             "lanes": lanes,
         }
-
-
-def bar(console: Console | None) -> Progress:
-    """On a terminal; nothing elsewhere."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=console is None or not console.is_terminal,
-    )
-
-
-def counted(bar: Progress, what: str, total: int | None, samples: Iterable[Sample]) -> Iterator[Sample]:
-    """The samples; one is done when the next is asked for."""
-    task = bar.add_task(what, total=total)
-    for sample in samples:
-        yield sample
-        bar.advance(task)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from rich.console import Console
 from rich.progress import (
-    BarColumn,
     MofNCompleteColumn,
     Progress,
     TaskID,
@@ -13,6 +12,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from streamer.bars import bar
 from streamer.report import RunTally
 from web.feeds import Status
 
@@ -23,16 +23,12 @@ class ProgressBar:
     Draws nothing without a console, or where that is no terminal."""
 
     def __init__(self, console: Console | None, total_frames: int | None) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
+        self._progress = bar(
+            console,
             MofNCompleteColumn(),
             TextColumn("{task.fields[fps]:.1f} fps"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[faces]} face(s) now, {task.fields[seen]} seen"),
-            console=console,
-            transient=True,
-            disable=console is None or not console.is_terminal,
         )
         self._task: TaskID = self._progress.add_task("frames", total=total_frames, fps=0.0, faces=0, seen=0)
 

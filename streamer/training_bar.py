@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import TextColumn, TimeElapsedColumn
 
 from experts.training.watch import Standing
+from streamer.bars import bar
 
 
 class TrainingBar:
@@ -21,16 +22,8 @@ class TrainingBar:
     def __init__(self, console: Console | None, *, ended: Callable[[], bool], minutes: float | None) -> None:
         self._ended = ended
         self._deadline = None if minutes is None else time.monotonic() + 60.0 * minutes
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:.0f} %"),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[figures]}"),
-            console=console,
-            transient=True,
-            disable=console is None or not console.is_terminal,
-        )
+        percentage, figures = TextColumn("{task.percentage:.0f} %"), TextColumn("{task.fields[figures]}")
+        self._progress = bar(console, percentage, TimeElapsedColumn(), figures)
         self._task = self._progress.add_task("starting", total=1.0, figures="")
 
     def __enter__(self) -> TrainingBar:

@@ -9,11 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.console import Console
 from rich.padding import Padding
 from rich.progress import (
-    BarColumn,
     DownloadColumn,
-    Progress,
     TaskID,
-    TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
@@ -21,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streamer.aio import Interrupted
+from streamer.bars import bar
 from streamer.consoles import results
 from weights.errors import WeightsError
 from weights.store import State, Store, StoreSettings
@@ -127,16 +125,9 @@ class _Bars:
     """A bar for each file while it comes, where the console is a terminal."""
 
     def __init__(self, console: Console) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        columns = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
         # The standard output may be a pipe, and is not drawn over.
-        self._progress = Progress(
-            *columns,
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            redirect_stdout=False,
-            disable=not console.is_terminal,
-        )
+        self._progress = bar(console, *columns, redirect_stdout=False)
         self._tasks: dict[str, TaskID] = {}
 
     def __call__(self, name: str, done: int, total: int | None) -> None:

@@ -19,6 +19,8 @@ from experts.training.settings import DegradationSettings
 
 LENGTH = 8
 """Frames of the clip, the last of which is measured on: a stream spends its time far from key frames."""
+SEED = 77
+"""Of what benches make, if none is said."""
 SHARPNESS = ("soft", "sharp")
 _ROOM = 2.2
 """Side of the picture over the face's width: as much as a crop needs around it."""
