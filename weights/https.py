@@ -1,6 +1,7 @@
-"""A file from an HTTPS address: gone on with where it broke off, tried again where that may help, hashed as it comes.
+"""A file by HTTP: gone on with where it broke off, tried again where that may help, hashed as it comes.
 
 What has come stays beside the target as `.part`, also for the next run; only bytes of the right SHA-256 get its name.
+Addresses of the manifest are HTTPS; those that the package index lists may be either.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import IO
 
 from weights.disk import set_aside, writing
 from weights.errors import WeightsError
-from weights.network import Network, NetworkSettings, trouble
+from weights.network import Network, NetworkSettings, public
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,11 @@ class Remote:
     name: str
     sha256: str
     size: int | None = None
+
+    @property
+    def place(self) -> str:
+        """The address for people: nothing secret is in it."""
+        return public(self.url)
 
 
 class Unfinished:
@@ -79,7 +85,7 @@ class Unfinished:
 
 
 class Downloader:
-    """Fetches files from HTTPS addresses. `waits_seconds`: before each try after a failure that may pass; a try that
+    """Fetches files. `waits_seconds`: before each try after a failure that may pass; a try that
     brought bytes begins them anew."""
 
     def __init__(
@@ -107,9 +113,8 @@ class Downloader:
             part.close()
         if part.sha256 != remote.sha256:
             aside = set_aside(part.path)
-            raise WeightsError(
-                f"{remote.url} holds other bytes than the manifest's SHA-256 stands for; they were set aside as {aside}"
-            )
+            wrong = f"{remote.place} holds other bytes than the manifest's SHA-256 stands for"
+            raise WeightsError(f"{wrong}; they were set aside as {aside}")
         with writing(target.parent):
             part.path.replace(target)
 
@@ -154,13 +159,13 @@ class Downloader:
                     self._take(response, remote, part)
         except urllib.error.HTTPError as error:
             if error.code != 416 or not part.size:
-                raise trouble(error, url=remote.url, proxy=self._network.proxy_of(remote.url)) from error
+                raise self._network.trouble(error, url=remote.url) from error
             # There is nothing behind what has come: it is the whole, or what the server has is another file.
             if _range(error.headers.get("Content-Range"))[1] != part.size:
                 part.begin_anew()
                 self._receive(remote, part)
         except (OSError, HTTPException) as error:
-            raise trouble(error, url=remote.url, proxy=self._network.proxy_of(remote.url)) from error
+            raise self._network.trouble(error, url=remote.url) from error
         else:
             if not is_asked_for:
                 self._take_no_part(remote, part)
@@ -168,7 +173,7 @@ class Downloader:
     def _take_no_part(self, remote: Remote, part: Unfinished) -> None:
         """The server answers with another part of the file than it was asked for: it is asked for all of it."""
         if not part.size:
-            raise WeightsError(f"{remote.url} answers with another range than it was asked for")
+            raise WeightsError(f"{remote.place} answers with another range than it was asked for")
         part.begin_anew()
         self._receive(remote, part)
 
@@ -176,14 +181,14 @@ class Downloader:
         goes_on = response.status == 206
         total = None if response.length is None else response.length + (part.size if goes_on else 0)
         if remote.size is not None and total not in (None, remote.size):
-            raise WeightsError(f"{remote.url} has {total} bytes, and the manifest says {remote.size}")
+            raise WeightsError(f"{remote.place} has {total} bytes, and the manifest says {remote.size}")
         if not goes_on:
             part.begin_anew()
         # What is there, and not a whole block: a line that breaks loses nothing that had come.
         while block := response.read1(BLOCK):
             part.append(block)
             if remote.size is not None and part.size > remote.size:
-                raise WeightsError(f"{remote.url} sends more than the {remote.size} bytes that the manifest says")
+                raise WeightsError(f"{remote.place} sends more than the {remote.size} bytes that the manifest says")
             if self._watch:
                 self._watch(remote.name, part.size, remote.size or total)
         # A connection that ends too early is no exception to `read`.
@@ -195,7 +200,8 @@ def _announcement(remote: Remote, part: Unfinished) -> str:
     host = urllib.parse.urlsplit(remote.url).hostname
     size = f"{remote.size / MEGABYTE:.1f} MB" if remote.size else ""
     if part.size:
-        return f"going on with {remote.name} from {host} at {part.size / MEGABYTE:.1f}{size and f' of {size}'} ..."
+        come = f"{part.size / MEGABYTE:.1f} {f'of {size}' if size else 'MB'}"
+        return f"going on with {remote.name} from {host} at {come} ..."
     return f"fetching {remote.name}{size and f' ({size})'} from {host} ..."
 
 

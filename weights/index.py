@@ -89,8 +89,12 @@ class Places:
         self.network = Network(settings.network)
 
     def links(self, distribution: str, archive: str) -> Iterator[str]:
-        """Where `archive` may be had: folders of links first, then the indexes in their order. A place that can't be
-        asked is passed over with a warning; if no other had it, its failure is raised as a retryable WeightsError."""
+        """Where `archive` may be had, as addresses of HTTP or local files: folders of links first, then the indexes in
+        their order. A place's name and password are in its links to its own server, as pip sends them.
+
+        A place that can't be asked is passed over with a warning; if no other had it, its failure is raised as a
+        retryable WeightsError.
+        """
         normal = re.sub(r"[-_.]+", "-", distribution).lower()
         pages = [f"{index.rstrip('/')}/{normal}/" for index in self._settings.indexes]
         failures: list[str] = []
@@ -103,7 +107,7 @@ class Places:
                 logger.warning("passed over %s", failures[-1])
                 continue
             found = found or bool(links)
-            yield from links
+            yield from (_with_credentials(link, place) for link in links)
         if failures and not found:
             raise WeightsError(
                 f"{archive} can't be fetched ({'; '.join(failures)}); check the network and pip's configuration",
@@ -111,7 +115,7 @@ class Places:
             )
 
     def _listed(self, place: str) -> list[str]:
-        folder = _local_folder(place)
+        folder = local_path(place)
         if folder is not None:
             if (folder / "index.html").is_file():
                 return _parse_links((folder / "index.html").read_text("utf-8"), base=folder.as_uri() + "/")
@@ -140,10 +144,19 @@ class _LinkParser(HTMLParser):
 def _parse_links(page: str, *, base: str) -> list[str]:
     parser = _LinkParser()
     parser.feed(page)
-    return [urllib.parse.urljoin(base, link) for link in parser.links]
+    links = [urllib.parse.urljoin(base, link) for link in parser.links]
+    return [link for link in links if urllib.parse.urlsplit(link).scheme in ("http", "https", "file")]
 
 
-def _local_folder(place: str) -> Path | None:
+def _with_credentials(link: str, place: str) -> str:
+    """The link with the name and password of the place that lists it, if it leads to the same server."""
+    to, by = urllib.parse.urlsplit(link), urllib.parse.urlsplit(place)
+    same = (to.scheme, to.netloc) == (by.scheme, by.netloc.rpartition("@")[2])
+    return to._replace(netloc=by.netloc).geturl() if same else link
+
+
+def local_path(place: str) -> Path | None:
+    """What lies on this machine, by its path or its file: URL; None for an address."""
     parts = urllib.parse.urlsplit(place)
     if parts.scheme == "file":
         return Path(urllib.request.url2pathname(parts.path))

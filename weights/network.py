@@ -6,6 +6,7 @@ Certificates and proxy are those of the settings, or else of the environment: SS
 from __future__ import annotations
 
 import base64
+import re
 import ssl
 import urllib.error
 import urllib.parse
@@ -61,23 +62,36 @@ class Network:
     def proxy_of(self, url: str) -> str | None:
         """The proxy that a request for `url` goes through, without its name and password, if any."""
         parts = urllib.parse.urlsplit(url)
-        if self._settings.proxy:
-            return public(self._settings.proxy)
-        proxy = urllib.request.getproxies().get(parts.scheme)
-        if proxy is None or urllib.request.proxy_bypass(parts.netloc):
+        proxy = self._settings.proxy or urllib.request.getproxies().get(parts.scheme)
+        if proxy is None or urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]):
             return None
         return public(proxy)
 
+    def trouble(self, error: OSError | HTTPException, *, url: str) -> WeightsError:
+        """What went wrong with a request, in a line; retryable where the same request may succeed later."""
+        proxy = self.proxy_of(url)
+        place = public(url) + (f" by the proxy {proxy}" if proxy else "")
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            setting = "pip's setting cert or PIP_CERT" if self._settings.certificates else "SSL_CERT_FILE"
+            advice = f"name the file of your authorities in {setting}"
+            return WeightsError(f"{place}: its certificate is not trusted ({reason.verify_message}); {advice}")
+        passing = not isinstance(error, urllib.error.HTTPError) or error.code in _PASSING
+        return WeightsError(f"{place}: {reason_of(error)}", retryable=passing)
+
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """A server may send elsewhere, but never from an encrypted address to one that is not; and a name and password go
-    to nobody but the server that they are for."""
+    """A server may send elsewhere by HTTP, but never from an encrypted address to one that is not; and a name and
+    password go to nobody but the server that they are for."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
-        if req.type == "https" and urllib.parse.urlsplit(newurl).scheme != "https":
+        scheme = urllib.parse.urlsplit(newurl).scheme
+        if req.type == "https" and scheme != "https":
             raise urllib.error.URLError(f"it sends to {public(newurl)}, which is not encrypted")
+        if scheme not in ("http", "https"):
+            raise urllib.error.URLError(f"it sends to {public(newurl)}, which is no HTTP address")
         request = super().redirect_request(req, fp, code, msg, headers, newurl)
         # By the address: behind a proxy `host` is the proxy's.
         if request is not None and urllib.parse.urlsplit(newurl).netloc != urllib.parse.urlsplit(req.full_url).netloc:
@@ -85,21 +99,13 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return request
 
 
-def trouble(error: OSError | HTTPException, *, url: str, proxy: str | None = None) -> WeightsError:
-    """What went wrong with a request, in a line; retryable where the same request may succeed later."""
-    way = f" by the proxy {proxy}" if proxy else ""
-    reason = error.reason if isinstance(error, urllib.error.URLError) else error
-    if isinstance(reason, ssl.SSLCertVerificationError):
-        advice = "name the file of your authorities in SSL_CERT_FILE"
-        return WeightsError(f"{public(url)}{way}: its certificate is not trusted ({reason.verify_message}); {advice}")
-    passing = not isinstance(error, urllib.error.HTTPError) or error.code in _PASSING
-    return WeightsError(f"{public(url)}{way}: {reason_of(error)}", retryable=passing)
-
-
 def public(place: str) -> str:
-    """The place without the name and password that it may hold."""
-    parts = urllib.parse.urlsplit(place)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    """The place without what may be secret: name and password, and the query of an address, which may be a signature.
+
+    A proxy may be named without a scheme, a folder of archives by its path.
+    """
+    bare = re.sub(r"^((?:[a-z][a-z\d+.-]*:)?//)?[^/?#]*@", r"\1", place, flags=re.IGNORECASE)
+    return re.split(r"[?#]", bare)[0] if "://" in bare else bare
 
 
 def reason_of(error: Exception) -> str:

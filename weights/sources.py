@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from weights.disk import sha256_of, writing
+from weights.disk import reading, sha256_of, writing
 from weights.errors import LocalError, WeightsError
-from weights.fetch import extract_member, fetched_archive
+from weights.fetch import bring_archive, extract_member
 from weights.https import Downloader, Remote, Say, Watch
 from weights.manifest import ArchiveMember, Entry, HttpsFile, HttpsMember, PackageFile
 
@@ -40,26 +40,36 @@ class Sources:
 
     def _fetch_from(self, source: ArchiveMember | HttpsFile | HttpsMember, entry: Entry) -> Path:
         target = self._folder / entry.file_name
-        if isinstance(source, ArchiveMember):
-            with fetched_archive(source, folder=self._folder, say=self._say, watch=self._watch) as archive:
-                self._take_out(archive, source)
-        elif isinstance(source, HttpsMember):
-            self._fetch_zip(source, entry)
-        else:
+        if isinstance(source, HttpsFile):
             assert entry.sha256 is not None
             self._download(Remote(source.url, source.file, entry.sha256, entry.size), target, entry)
+        else:
+            self._fetch_archive(source, entry)
         return target
 
-    def _fetch_zip(self, source: HttpsMember, entry: Entry) -> None:
+    def _fetch_archive(self, source: ArchiveMember | HttpsMember, entry: Entry) -> None:
         # A place with a name of its own, so that the next run finds what has come.
         place = self._folder / f".archive-{source.sha256[:12]}"
         archive = place / source.archive
-        with writing(self._folder):
-            place.mkdir(exist_ok=True)
-        if not (archive.is_file() and sha256_of(archive) == source.sha256):
-            self._download(Remote(source.url, source.archive, source.sha256), archive, entry)
-        self._take_out(archive, source)
+        if not _is_whole(archive, source.sha256):
+            self._bring(source, archive, entry)
+        try:
+            self._take_out(archive, source)
+        except LocalError:
+            raise
+        except WeightsError:
+            # The archive is the right one: what is wrong with it is wrong for good.
+            shutil.rmtree(place, ignore_errors=True)
+            raise
         shutil.rmtree(place, ignore_errors=True)
+
+    def _bring(self, source: ArchiveMember | HttpsMember, archive: Path, entry: Entry) -> None:
+        with writing(self._folder):
+            archive.parent.mkdir(exist_ok=True)
+        if isinstance(source, ArchiveMember):
+            bring_archive(source, archive, say=self._say, watch=self._watch)
+        else:
+            self._download(Remote(source.url, source.archive, source.sha256), archive, entry)
 
     def _take_out(self, archive: Path, source: ArchiveMember | HttpsMember) -> None:
         for sibling in self._entries:
@@ -75,3 +85,8 @@ class Sources:
         except WeightsError as error:
             advice = f"check the network, or get the file elsewhere and run: facelane weights import {entry.id} FILE"
             raise WeightsError(f"{entry.id} can't be fetched ({error}); {advice}", retryable=error.retryable) from error
+
+
+def _is_whole(archive: Path, sha256: str) -> bool:
+    with reading(archive):
+        return archive.is_file() and sha256_of(archive) == sha256

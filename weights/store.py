@@ -54,8 +54,9 @@ class Store:
     """Finds the files of the manifest. Whatever it returns has the SHA-256 that the manifest states, or, where that
     states none, the one that the file had when it was imported.
 
-    Safe from many threads, and from many processes that share the folder. `say` is told, once for each file that is
-    fetched, what comes and how large it is: a user should know why nothing else happens. `watch` is told how far it is.
+    Safe from many threads, and from many processes that share the folder. `say` is told, whenever a file is asked for,
+    what comes, from where, and how large it is if the manifest says so: a user should know why nothing else happens.
+    `watch` is told how far it is.
     """
 
     def __init__(

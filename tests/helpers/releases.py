@@ -1,4 +1,4 @@
-"""A project's release page on this machine: a real HTTPS server, with all that such servers do to a download."""
+"""A project's release page or package index on this machine: a real server, with all that such do to a download."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -24,15 +25,18 @@ PIECE = 1 << 12
 
 @dataclass(slots=True)
 class Releases:
-    """`files` by path. `asked`: each request's path and Range header; `credentials`: its name and password, as sent.
+    """`files` and `pages` by path. `asked`: each request's path and Range header; `credentials`: its name and password,
+    as sent.
 
-    `statuses`, `cuts` and `shifts` are used up, one a request for a file: an answer other than the file, how many bytes
-    of the body go out before the connection breaks, and by how many bytes a range is not the one that was asked for.
+    Pages always come whole. `statuses`, `cuts` and `shifts` are used up, one a request for a file: an answer other than
+    the file, how many bytes of the body go out before the connection breaks, and by how many bytes a range is not the
+    one that was asked for.
     """
 
     url: str
     certificate: Path
     files: dict[str, bytes] = field(default_factory=dict)
+    pages: dict[str, bytes] = field(default_factory=dict)
     redirects: dict[str, str] = field(default_factory=dict)
     statuses: list[int] = field(default_factory=list)
     cuts: list[int] = field(default_factory=list)
@@ -49,6 +53,8 @@ def _handler(releases: Releases) -> type[BaseHTTPRequestHandler]:
             wanted = self.headers.get("Range")
             releases.asked.append((self.path, wanted))
             releases.credentials.append(self.headers.get("Authorization"))
+            if self.path in releases.pages:
+                return self._send(200, releases.pages[self.path])
             if self.path in releases.redirects:
                 return self._answer(302, Location=releases.redirects[self.path])
             if releases.statuses:
@@ -74,7 +80,8 @@ def _handler(releases: Releases) -> type[BaseHTTPRequestHandler]:
             for name, value in {**headers, "Content-Length": str(len(body))}.items():
                 self.send_header(name, value)
             self.end_headers()
-            sent = body[: releases.cuts.pop(0)] if releases.cuts and body else body
+            cut = releases.cuts and body and self.path not in releases.pages
+            sent = body[: releases.cuts.pop(0)] if cut else body
             for place in range(0, len(sent), PIECE):
                 self.wfile.write(sent[place : place + PIECE])
                 time.sleep(releases.piece_seconds)
@@ -86,17 +93,18 @@ def _handler(releases: Releases) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def released(folder: Path) -> Iterator[Releases]:
+def released(folder: Path, scheme: Literal["http", "https"] = "https") -> Iterator[Releases]:
     """The server, and in `folder` the certificate to trust. Nobody trusts it who isn't told."""
     certificate, key = _certificate(folder)
     releases = Releases("", certificate)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(releases))
     # A client that hangs up in the middle is what some tests are about.
     server.handle_error = lambda *_: None  # type: ignore[method-assign]
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    releases.url = f"https://127.0.0.1:{server.server_address[1]}"
+    if scheme == "https":
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    releases.url = f"{scheme}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:

@@ -23,7 +23,7 @@ from tests.helpers.releases import Releases, released
 from tests.weights.test_weights_store import largest_file, leftovers
 from weights.errors import LocalError
 from weights.manifest import Entry, HttpsFile, HttpsMember
-from weights.network import Network, NetworkSettings
+from weights.network import Network, NetworkSettings, public
 from weights.store import Store, StoreSettings, WeightsError
 
 logger = logging.getLogger(__name__)
@@ -319,6 +319,19 @@ def test_a_proxy_that_is_down_is_named_without_its_password(
     with pytest.raises(WeightsError, match=r"by the proxy http://127\.0\.0\.1:9: .*refused") as caught:
         a_store(tmp_path, big(releases)).find("big")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "shown"),
+    [
+        ("https://me:se@cret@host:8080/a/b@c?signature=secret#sha256=1", "https://host:8080/a/b@c"),
+        ("me:secret@host:3128", "host:3128"),
+        ("host:3128", "host:3128"),
+        ("/home/me@work/wheels #1", "/home/me@work/wheels #1"),
+    ],
+)
+def test_nothing_secret_of_a_place_is_shown(place: str, shown: str) -> None:
+    assert public(place) == shown
 
 
 def find_bytes(folder: Path, entry: Entry) -> str:
