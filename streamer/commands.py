@@ -248,15 +248,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
     from streamer.doctor import main_table
 
-    return main_table(
-        results(),
-        runtime=settings.runtime,
-        weights=settings.weights,
-        experts=settings.experts,
-        background=settings.background,
-        detector=settings.routing.detector,
-        identity=settings.identity,
-    )
+    return main_table(results(), settings)
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -11,41 +11,29 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import av
-from av.codec.codec import UnknownCodecError
 from rich.console import Console
 
 from experts import background as background_room
 from experts import catalog
 from experts import identity as identity_room
-from experts.background import BackgroundSettings, weights_of
-from experts.catalog import ExpertSettings
+from experts.background import weights_of
 from experts.contract import ExpertError
-from experts.identity import IdentitySettings
 from experts.identity import weights_of as judge_weights_of
 from routing import detectors
-from routing.detector import DetectorSettings
 from routing.detectors import weights_of as detector_weights_of
 from routing.types import RoutingError
 from streamer import __version__
+from streamer.config import Settings
 from streamer.doctor_devices import cards, processor, runtimes
+from streamer.doctor_media import codecs, live, wanted_cards
 from streamer.errors import EXIT_NOT_READY
 from streamer.findings import Finding, State, can_process, render
-from streamer.media.encoders import ENCODERS
-from weights.session import RuntimeSettings, WeightsError
-from weights.store import Store, StoreSettings
+from weights.store import Store, WeightsError
 
 PACKAGES = (
     *("av", "openvino", "torch", "numpy", "scipy", "opencv-python-headless", "safetensors"),
     *("aiohttp", "aiortc", "prometheus-client"),
 )
-# What live streams come by, as FFmpeg names its demuxers.
-LIVE_FORMATS = {
-    "rtsp": "RTSP",
-    "flv": "RTMP",
-    "hls": "HLS",
-    "mpjpeg": "MJPEG",
-    "video4linux2,v4l2": "V4L2",
-}
 # Of what is not installed with the rest: the packages by which an extra is known, and what it is for.
 EXTRAS = {
     "gan": (("gfpgan", "basicsr", "facexlib", "realesrgan"), "GFPGAN and Real-ESRGAN"),
@@ -55,83 +43,48 @@ EXTRAS = {
     "onnx": (("onnx", "onnxruntime"), "ONNX Runtime and TensorRT"),
     "metrics": (("lpips", "scikit-image"), "figures of fidelity"),
 }
-NEEDED_DECODERS = ("h264", "hevc", "vp9", "av1", "aac")
 LOW_DISK_BYTES = 1 << 30
 GIB = 1 << 30
 
 
-def examine(
-    runtime: RuntimeSettings | None = None,
-    weights: StoreSettings | None = None,
-    *,
-    experts: ExpertSettings | None = None,
-    background: BackgroundSettings | None = None,
-    detector: DetectorSettings | None = None,
-    identity: IdentitySettings | None = None,
-) -> list[Finding]:
+def examine(settings: Settings | None = None) -> list[Finding]:
     """Looks at everything that the main job needs: opens a small session on each runtime, fetches and moves nothing."""
-    wanted = runtime or RuntimeSettings()
-    needed = needed_weights(
-        experts or ExpertSettings(),
-        background,
-        detector=detector,
-        identity=identity,
-        store=Store(weights),
-        runtime=wanted,
-    )
+    wanted = settings or Settings()
+    store = Store(wanted.weights)
     chosen = (
-        ("chosen experts", lambda: catalog.check_packages(experts or ExpertSettings())),
-        ("chosen detector", lambda: detectors.check_packages(detector or DetectorSettings())),
-        (
-            "chosen background",
-            lambda: background_room.check_packages(background or BackgroundSettings(), Store(weights), wanted),
-        ),
-        ("chosen judge", lambda: identity_room.check_packages(identity or IdentitySettings())),
+        ("chosen experts", lambda: catalog.check_packages(wanted.experts)),
+        ("chosen detector", lambda: detectors.check_packages(wanted.routing.detector)),
+        ("chosen background", lambda: background_room.check_packages(wanted.background, store, wanted.runtime)),
+        ("chosen judge", lambda: identity_room.check_packages(wanted.identity)),
     )
     parts: Iterable[Callable[[], Iterator[Finding]]] = (
         _versions,
         processor,
         cards,
-        lambda: runtimes(wanted),
-        lambda: _weights(Store(weights), needed),
+        lambda: wanted_cards(wanted),
+        lambda: runtimes(wanted.runtime),
+        lambda: _weights(store, needed_weights(wanted, store)),
         lambda: _extras(chosen),
-        _codecs,
-        _live,
-        lambda: _places(Store(weights).folder),
+        codecs,
+        live,
+        lambda: _places(store.folder),
     )
     return [finding for part in parts for finding in part()]
 
 
-def needed_weights(
-    experts: ExpertSettings,
-    background: BackgroundSettings | None = None,
-    *,
-    detector: DetectorSettings | None = None,
-    identity: IdentitySettings | None = None,
-    store: Store,
-    runtime: RuntimeSettings,
-) -> tuple[str, ...]:
+def needed_weights(settings: Settings, store: Store) -> tuple[str, ...]:
     """The ids of all weights without which the main job can't run."""
     return (
-        *detector_weights_of(detector or DetectorSettings()),
-        *catalog.weights_of(experts),
-        *weights_of(background or BackgroundSettings(), store, runtime),
-        *judge_weights_of(identity or IdentitySettings()),
+        *detector_weights_of(settings.routing.detector),
+        *catalog.weights_of(settings.experts),
+        *weights_of(settings.background, store, settings.runtime),
+        *judge_weights_of(settings.identity),
     )
 
 
-def main_table(
-    console: Console,
-    *,
-    runtime: RuntimeSettings | None = None,
-    weights: StoreSettings | None = None,
-    experts: ExpertSettings | None = None,
-    background: BackgroundSettings | None = None,
-    detector: DetectorSettings | None = None,
-    identity: IdentitySettings | None = None,
-) -> int:
+def main_table(console: Console, settings: Settings | None = None) -> int:
     """Examines, prints, and returns the exit code: 0 if the main job can run, else EXIT_NOT_READY."""
-    findings = examine(runtime, weights, experts=experts, background=background, detector=detector, identity=identity)
+    findings = examine(settings)
     render(findings, console)
     return 0 if can_process(findings) else EXIT_NOT_READY
 
@@ -195,8 +148,11 @@ def _extras(chosen: Sequence[tuple[str, Callable[[], None]]]) -> Iterator[Findin
             yield Finding("extras", name, State.BAD, "a package is missing or does not load", str(error))
     for extra, (packages, purpose) in EXTRAS.items():
         versions = [f"{name} {version}" for name in packages if (version := _version(name))]
-        absent = f"not installed; for {purpose}: pip install 'facelane[{extra}]'"
-        yield Finding("extras", extra, State.GOOD, ", ".join(versions) if len(versions) == len(packages) else absent)
+        if len(versions) == len(packages):
+            yield Finding("extras", extra, State.INSTALLED, ", ".join(versions))
+        else:
+            absent = f"not installed; for {purpose}: pip install 'facelane[{extra}]'"
+            yield Finding("extras", extra, State.ABSENT, absent)
 
 
 def _version(name: str) -> str | None:
@@ -207,40 +163,6 @@ def _version(name: str) -> str | None:
         except importlib.metadata.PackageNotFoundError:
             continue
     return None
-
-
-def _codecs() -> Iterator[Finding]:
-    lacking = [name for name in NEEDED_DECODERS if not _has_codec(name, "r")]
-    advice = "install the av package from its wheel; films of these kinds can't be read" if lacking else ""
-    state = State.NOTE if lacking else State.GOOD
-    yield Finding("codecs", "decoders", state, f"no {', '.join(lacking)}" if lacking else "all common ones", advice)
-    for name, encoder in ENCODERS.items():
-        if _has_codec(encoder.name, "w"):
-            yield Finding("codecs", name, State.GOOD, encoder.name)
-            continue
-        # The default codec's absence stops the main job; any other only takes away a choice.
-        state = State.BAD if name == "h264" else State.NOTE
-        yield Finding("codecs", name, state, f"no {encoder.name}", "install the av package from its wheel")
-
-
-def _live() -> Iterator[Finding]:
-    """Nothing of this keeps films from being enhanced."""
-    lacking = [name for key, name in LIVE_FORMATS.items() if key not in av.formats_available]
-    advice = "install the av package from its wheel; live streams can't come by these" if lacking else ""
-    value = f"no {', '.join(lacking)}" if lacking else ", ".join(LIVE_FORMATS.values())
-    yield Finding("live streams", "sources", State.NOTE if lacking else State.GOOD, value, advice)
-    coders = [name for name in ("libx264", "libopus") if not _has_codec(name, "w")]
-    advice = "install the av package from its wheel; browsers can't be served without" if coders else ""
-    value = f"no {', '.join(coders)}" if coders else "H.264 and Opus"
-    yield Finding("live streams", "to browsers", State.NOTE if coders else State.GOOD, value, advice)
-
-
-def _has_codec(name: str, mode: str) -> bool:
-    try:
-        av.Codec(name, "w" if mode == "w" else "r")
-    except UnknownCodecError:
-        return False
-    return True
 
 
 def _places(cache: Path) -> Iterator[Finding]:

@@ -50,7 +50,7 @@ def cards() -> Iterator[Finding]:
     one that nobody uses is worth a note."""
     driver = find_driver()
     if driver is None:
-        yield Finding("cards", "driver", State.GOOD, "no NVIDIA driver with a card; the processor does the work")
+        yield Finding("cards", "driver", State.ABSENT, "no NVIDIA driver with a card; the processor does the work")
     else:
         yield from _driver(driver)
     yield _torch(driver)
@@ -76,7 +76,7 @@ def _torch(driver: Driver | None) -> Finding:
         )
     if driver is None:
         value = "a build for the processor" if built is None else f"built for CUDA {built}, finds no card"
-        return Finding("cards", "CUDA in torch", State.GOOD, value)
+        return Finding("cards", "CUDA in torch", State.ABSENT, value)
     if built is None:
         advice = "install a CUDA build of torch: networks run on the processor without"
         return Finding("cards", "CUDA in torch", State.NOTE, "a build for the processor", advice)
@@ -86,7 +86,7 @@ def _torch(driver: Driver | None) -> Finding:
 
 def _onnxruntime(driver: Driver | None) -> Finding:
     if find_spec("onnxruntime") is None:
-        return Finding("cards", "CUDA in ONNX Runtime", State.GOOD, "not installed; pip install 'facelane[onnx]'")
+        return Finding("cards", "CUDA in ONNX Runtime", State.ABSENT, "not installed; pip install 'facelane[onnx]'")
     try:
         if driver is not None:
             load_cuda()
@@ -94,7 +94,9 @@ def _onnxruntime(driver: Driver | None) -> Finding:
     except WeightsError as error:
         return Finding("cards", "CUDA in ONNX Runtime", State.NOTE, "does not load", str(error))
     names = ", ".join(name.removesuffix("ExecutionProvider") for name in known)
-    if driver is not None and "CUDAExecutionProvider" not in known:
+    if driver is None:
+        return Finding("cards", "CUDA in ONNX Runtime", State.ABSENT, f"knows {names}")
+    if "CUDAExecutionProvider" not in known:
         advice = "install onnxruntime-gpu in its place to run networks by it on the card"
         return Finding("cards", "CUDA in ONNX Runtime", State.NOTE, f"knows {names}", advice)
     return Finding("cards", "CUDA in ONNX Runtime", State.GOOD, f"knows {names}")
@@ -104,7 +106,9 @@ def _films(name: str, found: Sequence[Hardware]) -> Finding:
     """Nothing of this is needed: the processor decodes and encodes as well."""
     able = [each.name for each in found if each.works]
     faults = dict.fromkeys(each.fault for each in found if not each.works)
-    return Finding("cards", name, State.GOOD, ", ".join(able) or f"none: {next(iter(faults))}")
+    if able:
+        return Finding("cards", name, State.GOOD, ", ".join(able))
+    return Finding("cards", name, State.ABSENT, f"none: {next(iter(faults))}")
 
 
 def runtimes(wanted: RuntimeSettings) -> Iterator[Finding]:

@@ -12,11 +12,23 @@ from rich.text import Text
 
 
 class State(Enum):
-    """How grave a finding is. Only BAD keeps the main job from running."""
+    """How grave a finding is. Only BAD keeps the main job from running. GOOD was tried or is known to do; INSTALLED was
+    not tried, as nothing chosen needs it; ABSENT is not there, and nothing needs it."""
 
     GOOD = "ok"
+    INSTALLED = "installed"
+    ABSENT = "-"
     NOTE = "note"
     BAD = "missing"
+
+
+_STYLES = {
+    State.GOOD: "green",
+    State.INSTALLED: "green",
+    State.ABSENT: "dim",
+    State.NOTE: "yellow",
+    State.BAD: "bold red",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +66,4 @@ def render(findings: Sequence[Finding], console: Console) -> None:
 
 
 def _colored(state: State) -> Text:
-    return Text(state.value, style={State.GOOD: "green", State.NOTE: "yellow", State.BAD: "bold red"}[state])
+    return Text(state.value, style=_STYLES[state])

@@ -12,8 +12,10 @@ from experts.background import BackgroundSettings
 from experts.catalog import ExpertSettings, make_expert
 from experts.identity import IdentitySettings
 from routing.detector import DetectorSettings, MtcnnDetector
-from streamer import doctor_devices
+from routing.router import RoutingSettings
+from streamer import doctor_devices, doctor_media
 from streamer.cli import main
+from streamer.config import Settings, load_settings
 from streamer.doctor import examine, main_table, needed_weights
 from streamer.errors import EXIT_NOT_READY
 from streamer.findings import Finding, State, can_process, render
@@ -22,11 +24,13 @@ from weights.cuda import Card, Driver
 from weights.session import RuntimeSettings
 from weights.store import Store, StoreSettings
 
+CPU = RuntimeSettings(device="cpu")
+
 
 @pytest.fixture(scope="module")
 def findings(store: Store) -> dict[str, Finding]:
     store.find("mtcnn-pnet")
-    return {finding.name: finding for finding in examine(RuntimeSettings(device="cpu"))}
+    return {finding.name: finding for finding in examine(Settings(runtime=CPU))}
 
 
 def test_what_the_tests_run_with_is_found(findings: dict[str, Finding]) -> None:
@@ -36,15 +40,19 @@ def test_what_the_tests_run_with_is_found(findings: dict[str, Finding]) -> None:
 
 
 def test_whatever_is_not_good_comes_with_advice(findings: dict[str, Finding], tmp_path: Path) -> None:
-    poor = examine(RuntimeSettings(device="cpu"), StoreSettings(folder=tmp_path, offline=True))
+    poor = examine(Settings(runtime=CPU, weights=StoreSettings(folder=tmp_path, offline=True)))
     for finding in (*findings.values(), *poor):
-        assert finding.state is State.GOOD or finding.advice or finding.topic == "runtimes", finding
+        assert (
+            finding.state in (State.GOOD, State.INSTALLED, State.ABSENT)
+            or finding.advice
+            or finding.topic == "runtimes"
+        ), finding
 
 
 def test_absent_weights_matter_only_where_they_cannot_be_fetched(tmp_path: Path) -> None:
     states = {}
     for offline in (False, True):
-        found = examine(RuntimeSettings(device="cpu"), StoreSettings(folder=tmp_path, offline=offline))
+        found = examine(Settings(runtime=CPU, weights=StoreSettings(folder=tmp_path, offline=offline)))
         states[offline] = next(finding for finding in found if finding.name == "mtcnn-pnet").state
         assert list(tmp_path.iterdir()) == []
     assert states == {False: State.NOTE, True: State.BAD}
@@ -55,7 +63,7 @@ def test_terms_that_nobody_accepted_keep_the_job_from_running_and_those_accepted
 
     def found() -> dict[str, Finding]:
         chosen = ExpertSettings(transformer="gfpgan")
-        return {each.name: each for each in examine(RuntimeSettings(device="cpu"), settings, experts=chosen)}
+        return {each.name: each for each in examine(Settings(runtime=CPU, weights=settings, experts=chosen))}
 
     before = found()
     assert before["gfpgan-1.4"].state is State.BAD
@@ -81,9 +89,44 @@ def test_a_runtime_that_is_set_and_not_there_keeps_the_job_from_running() -> Non
         settings = RuntimeSettings(device="cuda", runtime="openvino")
     else:
         settings = RuntimeSettings(device="cuda")
-    found = {finding.name: finding for finding in examine(settings)}
+    found = {finding.name: finding for finding in examine(Settings(runtime=settings))}
     assert found["as set"].state is State.BAD
     assert not can_process(list(found.values()))
+
+
+CARD_SETTINGS = {"source": "decoder_device", "network": "decoder_device", "output": "encoder_device"}
+
+
+@pytest.mark.parametrize("table", CARD_SETTINGS)
+@pytest.mark.parametrize("fault", ["no NVIDIA driver here", ""])
+def test_a_card_that_films_are_to_have_and_that_is_not_there_keeps_the_job_from_running(
+    table: str, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each setting asks its own part of the card alone."""
+    asked, other = ("card_fault", "decoding_fault") if table == "output" else ("decoding_fault", "card_fault")
+    monkeypatch.setattr(doctor_media, asked, lambda *_: fault)
+    monkeypatch.setattr(doctor_media, other, pytest.fail)
+    name = f"[{table}] {CARD_SETTINGS[table]}"
+    found = {each.name: each for each in doctor_media.wanted_cards(_settings_with(table, "cuda"))}
+    assert list(found) == [name]
+    assert can_process(list(found.values())) is not bool(fault)
+    assert fault in found[name].value
+    assert ("set it to cpu or auto" in found[name].advice) is bool(fault)
+    assert list(doctor_media.wanted_cards(_settings_with(table, "auto"))) == []
+
+
+def _settings_with(table: str, device: str) -> Settings:
+    return load_settings(None, environment={}, overrides={table: {CARD_SETTINGS[table]: device}})
+
+
+def test_the_command_fails_where_nvdec_is_wanted_and_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor_media, "decoding_fault", lambda: "no NVIDIA driver here")
+    settings = tmp_path / "facelane.toml"
+    settings.write_text('[source]\ndecoder_device = "cuda"\n', encoding="utf-8")
+    assert main(["doctor", "--config", str(settings)]) == EXIT_NOT_READY
+    assert "[source] decoder_device: set it to cpu or auto" in capsys.readouterr().out
 
 
 def test_the_table_shows_each_finding_and_the_advice_below() -> None:
@@ -113,7 +156,7 @@ def test_the_table_of_this_machine_breaks_no_word_at_80_columns(findings: dict[s
 
 def test_the_exit_code_says_whether_the_main_job_can_run(tmp_path: Path) -> None:
     quiet = Console(file=io.StringIO())
-    assert main_table(quiet, weights=StoreSettings(folder=tmp_path, offline=True)) == EXIT_NOT_READY
+    assert main_table(quiet, Settings(weights=StoreSettings(folder=tmp_path, offline=True))) == EXIT_NOT_READY
 
 
 class ToldStore(Store):
@@ -141,7 +184,7 @@ def test_the_weights_that_are_needed_are_those_that_a_job_asks_for(chosen: Exper
     MtcnnDetector(store, DetectorSettings(), runtime)
     for id in {chosen.transformer, chosen.frequency}:
         make_expert(id, store, runtime, chosen)
-    assert sorted(store.asked) == sorted(needed_weights(chosen, store=store, runtime=runtime))
+    assert sorted(store.asked) == sorted(needed_weights(Settings(experts=chosen, runtime=runtime), store))
 
 
 def test_extras_are_told_and_one_that_a_chosen_expert_lacks_keeps_the_job_from_running(
@@ -151,7 +194,9 @@ def test_extras_are_told_and_one_that_a_chosen_expert_lacks_keeps_the_job_from_r
     assert "chosen experts" not in findings
     monkeypatch.setattr("streamer.doctor.EXTRAS", {"gan": (("no-such-package",), "GFPGAN")})
     monkeypatch.setitem(sys.modules, "gfpgan", None)
-    found = {each.name: each for each in examine(experts=ExpertSettings(every="gfpgan"))}
+    found = {each.name: each for each in examine(Settings(experts=ExpertSettings(every="gfpgan")))}
+    assert findings["metrics"].state is State.INSTALLED
+    assert found["gan"].state is State.ABSENT
     assert found["gan"].value == "not installed; for GFPGAN: pip install 'facelane[gan]'"
     assert found["chosen experts"].state is State.BAD
     assert found["chosen experts"].advice.startswith("gfpgan is not installed; ")
@@ -163,11 +208,13 @@ def test_packages_of_everything_chosen_are_tried(monkeypatch: pytest.MonkeyPatch
     found = {
         each.name: each
         for each in examine(
-            RuntimeSettings(device="cpu", runtime="onnxruntime"),
-            experts=ExpertSettings(transformer=str(tmp_path / "mine.pth")),
-            background=BackgroundSettings(method="realesrgan-x4plus"),
-            detector=DetectorSettings(method="retinaface-resnet50"),
-            identity=IdentitySettings(judge="arcface"),
+            Settings(
+                runtime=RuntimeSettings(device="cpu", runtime="onnxruntime"),
+                experts=ExpertSettings(transformer=str(tmp_path / "mine.pth")),
+                background=BackgroundSettings(method="realesrgan-x4plus"),
+                routing=RoutingSettings(detector=DetectorSettings(method="retinaface-resnet50")),
+                identity=IdentitySettings(judge="arcface"),
+            )
         )
     }
     said = {
@@ -188,8 +235,8 @@ CARD = Driver("550.54.14", "12.4", (Card("NVIDIA L4", 24 << 30, (8, 9)),))
 @pytest.mark.parametrize(
     ("driver", "built", "state", "value", "advice"),
     [
-        (None, None, State.GOOD, "a build for the processor", ""),
-        (None, "12.8", State.GOOD, "built for CUDA 12.8, finds no card", ""),
+        (None, None, State.ABSENT, "a build for the processor", ""),
+        (None, "12.8", State.ABSENT, "built for CUDA 12.8, finds no card", ""),
         (CARD, None, State.NOTE, "a build for the processor", "install a CUDA build of torch"),
         (CARD, "13.0", State.NOTE, "built for CUDA 13.0, can't use the card", "a torch for CUDA 12.4"),
     ],
@@ -215,13 +262,13 @@ def test_a_card_that_torch_does_not_use_is_worth_a_note(
 def test_looking_moves_no_damaged_file(store: Store, tmp_path: Path) -> None:
     damaged = tmp_path / store.find("mtcnn-pnet").name
     damaged.write_bytes(b"")
-    found = examine(RuntimeSettings(device="cpu"), StoreSettings(folder=tmp_path))
+    found = examine(Settings(runtime=CPU, weights=StoreSettings(folder=tmp_path)))
     assert next(finding for finding in found if finding.name == "mtcnn-pnet").state is State.NOTE
     assert list(tmp_path.iterdir()) == [damaged]
 
 
 def test_a_folder_that_cannot_be_looked_at_is_a_finding(tmp_path: Path) -> None:
-    found = examine(RuntimeSettings(device="cpu"), StoreSettings(folder=tmp_path / ("x" * 300)))
+    found = examine(Settings(runtime=CPU, weights=StoreSettings(folder=tmp_path / ("x" * 300))))
     finding = next(finding for finding in found if finding.name == "mtcnn-pnet")
     assert finding.state is State.BAD
     assert "choose another folder" in finding.advice
