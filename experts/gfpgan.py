@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from experts.contract import ExpertError, ExpertInfo, Image, check_crops
 from experts.failures import telling
 from experts.gfpgan_networks import Version, import_package, read_network
-from weights.session import Outcome, RuntimeSettings, choose_runtime, open_item_session
+from weights.session import Outcome, RuntimeSettings, choose_runtime, finest_half, open_item_session
 from weights.store import Store, sha256_of
 
 ID = "gfpgan"
@@ -84,11 +84,7 @@ class GfpganExpert:
     def restore(self, crops: Image) -> Image:
         """See `experts.contract.Expert`. Raises ExpertError also for want of memory, and for a result that is not
         finite."""
-        check_crops(crops, self._info)
-        restored = np.empty_like(crops)
-        for part in self._parts(len(crops)):
-            restored[part] = self._checked(partial(self._session.run, crops[part]))
-        return restored
+        return self.begin(crops)()
 
     def begin(self, crops: Image) -> Callable[[], Image]:
         """See `experts.contract.Expert`. On CUDA all parts are under way when this returns. On the CPU nothing is begun
@@ -163,4 +159,4 @@ def _on_torch(runtime: RuntimeSettings) -> RuntimeSettings:
         raise ExpertError(f'{ID} runs on torch alone; set [runtime] runtime to "auto" or "torch"')
     on_cpu = choose_runtime(replace(runtime, runtime="auto")) == "openvino"
     on_torch = replace(runtime, runtime="torch")
-    return replace(on_torch, precision="float32") if on_cpu and runtime.precision == "auto" else on_torch
+    return replace(on_torch, precision="float32") if on_cpu and runtime.precision == "auto" else finest_half(on_torch)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from experts.contract import ExpertError, ExpertInfo, Image
+from weights.packages import install_command
 
 _NO_MEMORY = -100
 
@@ -65,7 +66,7 @@ class NcnnNetwork:
         try:
             import ncnn
         except ImportError as error:
-            raise ExpertError("ncnn is not installed; pip install 'facelane[ncnn]'") from error
+            raise ExpertError(f"ncnn is not installed; {install_command('ncnn')}") from error
         return ncnn
 
     @staticmethod

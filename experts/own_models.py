@@ -25,7 +25,7 @@ from experts.failures import reason
 from experts.pictures import Told, TorchPictures
 from weights.loading import load_safetensors, load_torch_file
 from weights.packages import import_package
-from weights.session import RuntimeSettings, choose_runtime, takes_precision
+from weights.session import RuntimeSettings, choose_runtime, finest_half, takes_precision
 from weights.store import sha256_of
 
 SUFFIXES = (".pth", ".safetensors")
@@ -125,8 +125,8 @@ class _Network(torch.nn.Module):
 
 
 def _pictures(network: _Network, path: Path, runtime: RuntimeSettings, licence: str) -> TorchPictures:
-    on_torch = replace(runtime, runtime="torch")
-    choose_runtime(on_torch)
+    choose_runtime(replace(runtime, runtime="torch"))
+    on_torch = finest_half(replace(runtime, runtime="torch"))
     able = network.able_of[takes_precision(on_torch)]
     if not able and runtime.precision != "auto":
         raise ExpertError(f'{path.name} can\'t be run in {runtime.precision}; set precision to "auto" or "float32"')
@@ -139,7 +139,7 @@ def _pictures(network: _Network, path: Path, runtime: RuntimeSettings, licence: 
     return TorchPictures(
         network,
         told,
-        runtime=runtime if able else replace(runtime, precision="float32"),
+        runtime=on_torch if able else replace(on_torch, precision="float32"),
         channels=network.channels,
         cell=network.cell,
         whole=network.whole,

@@ -114,7 +114,9 @@ class _OnBytes(torch.nn.Module):
         self._network = network
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        made = self._network(images.permute(0, 3, 1, 2).to(torch.float32) / 255.0).float()
+        # In one piece, as the networks' own programs have them: some say `view` of what is made of it.
+        planes = (images.permute(0, 3, 1, 2).to(torch.float32) / 255.0).contiguous()
+        made = self._network(planes).float()
         pictures = (made.clamp(0.0, 1.0) * 255.0).round().to(torch.uint8)
         return pictures.permute(0, 2, 3, 1), made.mean()
 

@@ -21,7 +21,7 @@ from experts.contract import ExpertError
 from experts.ncnn_network import NcnnNetwork
 from experts.pictures import PictureNetwork, Told, TorchPictures
 from weights.loading import load_strict, load_torch_file
-from weights.session import RuntimeSettings, choose_runtime
+from weights.session import RuntimeSettings, choose_runtime, finest_half
 from weights.store import Store
 
 logger = logging.getLogger(__name__)
@@ -66,8 +66,8 @@ MODELS: Mapping[str, Model] = MappingProxyType(
 def choose_engine(name: str, wanted: Engine, store: Store, runtime: RuntimeSettings, *, denoise: float) -> Engine:
     """The way that is taken, "torch" or "ncnn", told to the log; fetches nothing.
 
-    "auto" is torch where a GPU is used and the weights for it are here, else ncnn where the model has such files, else
-    torch. Raises ExpertError for a way that the model does not have, WeightsError as `choose_runtime`.
+    "auto" is torch where a GPU is asked for, or is used and the weights for it are here; else ncnn where the model has
+    such files, else torch. Raises ExpertError for a way that the model does not have, WeightsError as `choose_runtime`.
     """
     model = MODELS[name]
     if wanted == "ncnn" and model.ncnn_scale is None:
@@ -76,6 +76,8 @@ def choose_engine(name: str, wanted: Engine, store: Store, runtime: RuntimeSetti
         return "torch" if wanted == "auto" else wanted
     if not _on_gpu(runtime):
         return "ncnn"
+    if runtime.device == "cuda":
+        return "torch"
     missing = [id for id in torch_weights(name, denoise) if id not in store.entries or store.present(id) is None]
     if missing:
         logger.warning("%s runs by ncnn on the CPU: its weights for the GPU, %s, are not here", name, missing[0])
@@ -143,7 +145,7 @@ def _open_torch(name: str, store: Store, runtime: RuntimeSettings, denoise: floa
     load_mixed(module, [store.find(id) for id in ids], share=denoise)
     label = " + ".join(entry.digest for entry in entries) + (f", denoise {denoise:g}" if model.weaker else "")
     told = Told(name, model.scale, label, ", ".join(dict.fromkeys(entry.licence for entry in entries)))
-    return TorchPictures(_Padded(module, model), told, runtime=runtime, cell=model.cell)
+    return TorchPictures(_Padded(module, model), told, runtime=finest_half(runtime), cell=model.cell)
 
 
 def load_mixed(module: torch.nn.Module, files: list[Path], *, share: float) -> None:

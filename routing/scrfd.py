@@ -12,7 +12,7 @@ from routing.types import RoutingError
 from routing.whole import Found, ScoreScale
 from weights import cuda
 from weights.failures import reason
-from weights.onnx_providers import load_cuda
+from weights.onnx_providers import Place, check_taken, device_name, load_cuda, providers_on, record_places
 from weights.packages import import_package
 from weights.session import RuntimeSettings, Taken
 
@@ -34,7 +34,8 @@ class ScrfdFinder:
     """
 
     def __init__(self, path: Path, runtime: RuntimeSettings, *, least: float = SCORES.follow) -> None:
-        self._network = _open(path, _providers(runtime))
+        self._target = _target(runtime)
+        self._network = _open(path, self._target)
         self._least = least
         try:
             self.find(np.zeros((BLOCK, BLOCK, 3), np.uint8))
@@ -44,9 +45,7 @@ class ScrfdFinder:
 
     @property
     def taken(self) -> Taken:
-        provider = self._network.session.get_providers()[0]
-        device = provider.removesuffix("ExecutionProvider").lower()
-        return Taken(device=device, runtime="onnxruntime", precision="float32")
+        return Taken(device=device_name(self._target), runtime="onnxruntime", precision="float32")
 
     def find(self, image: Image) -> Found:
         width, height = self._input_size(image.shape[1], image.shape[0])
@@ -77,14 +76,14 @@ def _padded(image: Image, width: int, height: int) -> Image:
     return padded
 
 
-def _providers(runtime: RuntimeSettings) -> list[str]:
+def _target(runtime: RuntimeSettings) -> Place:
     onnxruntime = import_package("onnxruntime", extra=EXTRA, refusal=RoutingError)
     if has_card := runtime.device != "cpu" and cuda.has_card():
         load_cuda()
     has_cuda = has_card and "CUDAExecutionProvider" in onnxruntime.get_available_providers()
     if runtime.device == "cuda" and not has_cuda:
         raise RoutingError('ONNX Runtime, by which SCRFD runs, finds no CUDA; set [runtime] device to "cpu" or "auto"')
-    return ["CUDAExecutionProvider"] if has_cuda else ["CPUExecutionProvider"]
+    return "cuda" if has_cuda else "cpu"
 
 
 def import_packages() -> tuple[Any, Any]:
@@ -93,19 +92,19 @@ def import_packages() -> tuple[Any, Any]:
     return import_package("onnxruntime", extra=EXTRA, refusal=RoutingError), scrfd
 
 
-def _open(path: Path, providers: list[str]) -> Any:
-    """insightface's `SCRFD`, with one session for pictures of all sizes."""
+def _open(path: Path, target: Place) -> Any:
+    """insightface's `SCRFD`, with one session for pictures of all sizes. Raises WeightsError where it is not where it
+    was to be."""
     onnxruntime, scrfd = import_packages()
+    options = onnxruntime.SessionOptions()
+    if target != "cpu":
+        record_places(options)
     try:
-        session = onnxruntime.InferenceSession(str(path), providers=providers, enable_fallback=0)
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers_on(target), enable_fallback=0)
     except Exception as error:
         # ONNX Runtime's own errors have no root but this.
         raise RoutingError(f"{path} can't be read as a network in ONNX: {reason(error)}") from error
-    if session.get_providers()[0] != providers[0]:
-        raise RoutingError(
-            "ONNX Runtime, by which SCRFD runs, can't use CUDA: its log says why; install the CUDA and cuDNN that this"
-            ' onnxruntime-gpu was built for, or set [runtime] device to "cpu"'
-        )
+    check_taken(session, target)
     if len(session.get_outputs()) not in WITH_LANDMARKS:
         outputs = len(session.get_outputs())
         raise RoutingError(f"{path} is no SCRFD network with landmarks: it has {outputs} outputs, not 9 or 15")

@@ -28,6 +28,7 @@ from streamer.doctor_devices import cards, processor, runtimes
 from streamer.doctor_media import codecs, live, wanted_cards
 from streamer.errors import EXIT_NOT_READY
 from streamer.findings import Finding, State, can_process, render
+from weights.packages import install_command
 from weights.store import Store, WeightsError
 
 PACKAGES = (
@@ -151,7 +152,7 @@ def _extras(chosen: Sequence[tuple[str, Callable[[], None]]]) -> Iterator[Findin
         if len(versions) == len(packages):
             yield Finding("extras", extra, State.INSTALLED, ", ".join(versions))
         else:
-            absent = f"not installed; for {purpose}: pip install 'facelane[{extra}]'"
+            absent = f"not installed; for {purpose}: {install_command(extra)}"
             yield Finding("extras", extra, State.ABSENT, absent)
 
 

@@ -14,7 +14,9 @@ from streamer.probing import probe
 from weights.cuda import Driver, find_driver
 from weights.failures import reason
 from weights.onnx_providers import load_cuda, onnxruntime
+from weights.packages import install_command
 from weights.session import Device, Precision, Runtime, RuntimeSettings, WeightsError
+from weights.torch_cuda import NONE, cuda_fault
 
 GIB = 1 << 30
 ON_CPU: tuple[tuple[Runtime, Precision], ...] = (
@@ -70,10 +72,13 @@ def _driver(driver: Driver) -> Iterator[Finding]:
 
 def _torch(driver: Driver | None) -> Finding:
     built = torch.version.cuda
-    if torch.cuda.is_available():
-        return Finding(
-            "cards", "CUDA in torch", State.GOOD, f"built for CUDA {built}, finds {torch.cuda.get_device_name(0)}"
-        )
+    fault = cuda_fault()
+    if fault not in ("", NONE):
+        advice = "install a torch that is built for it: networks run on the processor"
+        return Finding("cards", "CUDA in torch", State.NOTE, fault, advice)
+    if not fault:
+        name = torch.cuda.get_device_name(0)
+        return Finding("cards", "CUDA in torch", State.GOOD, f"built for CUDA {built}, computes on {name}")
     if driver is None:
         value = "a build for the processor" if built is None else f"built for CUDA {built}, finds no card"
         return Finding("cards", "CUDA in torch", State.ABSENT, value)
@@ -86,7 +91,7 @@ def _torch(driver: Driver | None) -> Finding:
 
 def _onnxruntime(driver: Driver | None) -> Finding:
     if find_spec("onnxruntime") is None:
-        return Finding("cards", "CUDA in ONNX Runtime", State.ABSENT, "not installed; pip install 'facelane[onnx]'")
+        return Finding("cards", "CUDA in ONNX Runtime", State.ABSENT, f"not installed; {install_command('onnx')}")
     try:
         if driver is not None:
             load_cuda()

@@ -15,7 +15,7 @@ WARM = (1, 2, 4)
 
 
 def padded_size(count: int) -> int:
-    """The next power of two: cuDNN looks for the fastest way of each convolution anew for every size that it meets."""
+    """The next power of two: a runtime makes its plans, and its room, anew for every size that it meets."""
     return 1 << max(count - 1, 0).bit_length()
 
 

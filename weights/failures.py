@@ -8,9 +8,12 @@ from contextlib import contextmanager
 
 from weights.errors import OutOfMemoryError
 
-# How torch on CUDA, cuDNN and cuBLAS, torch on the CPU, OpenVINO, and ONNX Runtime say it.
+# How torch on CUDA, cuDNN (whose last way of a convolution found no room, either) and cuBLAS, torch on the CPU,
+# OpenVINO, and ONNX Runtime say it.
 _NO_MEMORY = re.compile(
-    r"out of memory|ALLOC_FAILED|can't allocate memory|bad.alloc|failed to allocate memory", re.IGNORECASE
+    r"out of memory|not enough memory|unable to find an engine to execute|ALLOC_FAILED|can't allocate memory|bad.alloc"
+    r"|failed to allocate memory",
+    re.IGNORECASE,
 )
 
 

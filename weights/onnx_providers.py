@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from typing import Any, Literal
 
 from weights.batching import MOST_AT_ONCE
-from weights.cuda import has_card
+from weights.cuda import find_driver, has_card
 from weights.errors import WeightsError
 from weights.onnx_export import EXTRA, INPUT
 from weights.packages import import_package
@@ -24,6 +24,7 @@ from weights.runtime import RuntimeSettings
 logger = logging.getLogger(__name__)
 
 Target = Literal["cpu", "cuda", "tensorrt"]
+Place = Literal["cpu", "cuda"]
 Provider = tuple[str, dict[str, Any]]
 PROVIDERS: Mapping[Target, str] = {
     "cpu": "CPUExecutionProvider",
@@ -105,14 +106,30 @@ def _check_precision(settings: RuntimeSettings, target: Target) -> None:
 def providers_for(target: Target, model: bytes, input_shape: tuple[int | None, ...], *, half: bool) -> list[Provider]:
     """What to open a session with, the wanted one first. For TensorRT, which leaves to CUDA what it can't, its folder
     is made."""
-    if target == "cpu":
-        return [(PROVIDERS["cpu"], {})]
-    # Exhaustive search, its default, tries every way anew for each size of a batch; TensorFloat-32 is not float32.
-    cuda: Provider = (PROVIDERS["cuda"], {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"})
-    if target == "cuda":
-        return [cuda, (PROVIDERS["cpu"], {})]
+    if target != "tensorrt":
+        return providers_on(target)
     tensorrt = (PROVIDERS["tensorrt"], _tensorrt_options(model, input_shape, half=half))
-    return [tensorrt, cuda, (PROVIDERS["cpu"], {})]
+    return [tensorrt, *providers_on("cuda")]
+
+
+def providers_on(target: Place) -> list[Provider]:
+    """The processor; before it the card, if that is wanted."""
+    on_cpu: Provider = (PROVIDERS["cpu"], {})
+    if target == "cpu":
+        return [on_cpu]
+    # Exhaustive search, its default, tries every way anew for each size of a batch; TensorFloat-32 is not float32.
+    return [(PROVIDERS["cuda"], {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}), on_cpu]
+
+
+def record_places(options: Any) -> None:
+    """So that a session can be asked where each operation really is, as `check_taken` does."""
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+
+
+def device_name(target: Target) -> str:
+    """What a session on that runs on, by its name."""
+    driver = None if target == "cpu" else find_driver()
+    return "cpu" if driver is None else driver.cards[0].name
 
 
 def _tensorrt_options(model: bytes, input_shape: tuple[int | None, ...], *, half: bool) -> dict[str, Any]:
@@ -175,6 +192,8 @@ def not_taken(target: Target, why: str) -> str:
     if target == "cpu":
         return f"ONNX Runtime can't load this network ({why}); {TORCH_INSTEAD[3:]}"
     if target == "tensorrt":
-        return f"TensorRT does not load ({why}); pip install tensorrt, {TORCH_INSTEAD}"
+        return (
+            f"TensorRT does not take this network ({why}); if it does not load, pip install tensorrt, {TORCH_INSTEAD}"
+        )
     needs = "the CUDA and cuDNN that this onnxruntime-gpu was built for"
     return f"ONNX Runtime can't use CUDA ({why}); install {needs}, {CPU_INSTEAD}"

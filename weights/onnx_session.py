@@ -10,11 +10,19 @@ import numpy.typing as npt
 import torch
 
 from weights.batching import WARM, fill, joined, padded_size, parts_of
-from weights.cuda import find_driver
 from weights.errors import OutOfMemoryError, WeightsError
 from weights.failures import is_want_of_memory, reason, telling_memory
 from weights.onnx_export import INPUT, export
-from weights.onnx_providers import Target, check_taken, choose_target, not_taken, onnxruntime, providers_for
+from weights.onnx_providers import (
+    Target,
+    check_taken,
+    choose_target,
+    device_name,
+    not_taken,
+    onnxruntime,
+    providers_for,
+    record_places,
+)
 from weights.runtime import Array, Outcome, RuntimeSettings, Taken, check_input
 
 WARM_EXTENT = 64
@@ -46,7 +54,7 @@ class OnnxSession:
         # batch of the rest be unknown.
         self._fed = np.dtype(np.float32) if target == "tensorrt" else self._dtype
         self._taken = Taken(
-            device=_device_name(target),
+            device=device_name(target),
             runtime="tensorrt" if target == "tensorrt" else "onnxruntime",
             precision="float16" if half else PRECISIONS[target],
         )
@@ -104,20 +112,14 @@ def _open(
     options.intra_op_num_threads = settings.threads
     # Idle threads would keep the cores from whoever has the frame next.
     options.add_session_config_entry("session.force_spinning_stop", "1")
-    # So that it can be asked where each operation really is.
-    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    record_places(options)
     providers = providers_for(target, model, input_shape, half=half)
     try:
         session = package.InferenceSession(model, options, providers=providers, enable_fallback=0)
     except Exception as error:
         # As above; some providers that do not load end here.
         if is_want_of_memory(error):
-            raise OutOfMemoryError(_device_name(target), reason(error)) from error
+            raise OutOfMemoryError(device_name(target), reason(error)) from error
         raise WeightsError(not_taken(target, reason(error))) from error
     check_taken(session, target)
     return session
-
-
-def _device_name(target: Target) -> str:
-    driver = None if target == "cpu" else find_driver()
-    return "cpu" if driver is None else driver.cards[0].name

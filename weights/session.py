@@ -7,7 +7,9 @@ CUDA, and TensorRT through it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -20,7 +22,8 @@ from weights.onnx_session import OnnxSession
 from weights.openvino_items import OpenVinoItemSession
 from weights.openvino_session import OpenVinoSession
 from weights.runtime import Array, Device, ItemSession, Outcome, Precision, Runtime, RuntimeSettings, Session, Taken
-from weights.torch_session import TorchSession, takes_precision
+from weights.torch_cuda import NONE, cuda_fault
+from weights.torch_session import TorchSession, finest_half, takes_precision
 
 __all__ = [
     "Array",
@@ -37,11 +40,14 @@ __all__ = [
     "Weights",
     "WeightsError",
     "choose_runtime",
+    "finest_half",
     "load_weights",
     "open_item_session",
     "open_session",
     "takes_precision",
 ]
+
+logger = logging.getLogger(__name__)
 
 Chosen = Literal["openvino", "torch", "onnxruntime", "tensorrt"]
 
@@ -115,16 +121,24 @@ def _make_ready(module: torch.nn.Module, weights: Weights | None) -> None:
 def choose_runtime(settings: RuntimeSettings) -> Chosen:
     """What `settings` lead to on this machine: torch on CUDA where it finds that, else OpenVINO on the CPU. Raises
     WeightsError where what they name can't be had; whether ONNX Runtime has it is found out by opening a session."""
-    has_cuda = torch.cuda.is_available()
-    chosen: Chosen = settings.runtime if settings.runtime != "auto" else _fastest(settings.device, has_cuda)
-    if settings.device == "cuda" and chosen == "torch" and not has_cuda:
-        raise WeightsError('torch finds no CUDA; set device to "cpu" or "auto", or install a CUDA build of torch')
+    fault = "" if settings.device == "cpu" else cuda_fault()
+    chosen: Chosen = settings.runtime if settings.runtime != "auto" else _fastest(settings.device, fault)
+    if settings.device == "cuda" and chosen == "torch" and fault:
+        raise WeightsError(f'{fault}; set device to "cpu" or "auto", or install a torch that is built for the card')
     if settings.device == "cuda" and chosen == "openvino":
-        there = "" if has_cuda else ", and torch finds no CUDA"
+        there = f", and {fault}" if fault else ""
         raise WeightsError(f'OpenVINO runs on the CPU here{there}; set device to "cpu", or runtime to "torch"')
+    if fault not in ("", NONE) and chosen in ("torch", "openvino"):
+        _warn(fault)
     return chosen
 
 
-def _fastest(device: Device, has_cuda: bool) -> Chosen:
-    wants_cuda = device == "cuda" or (device == "auto" and has_cuda)
+def _fastest(device: Device, fault: str) -> Chosen:
+    wants_cuda = device == "cuda" or (device == "auto" and not fault)
     return "torch" if wants_cuda else "openvino"
+
+
+@cache
+def _warn(fault: str) -> None:
+    """Once: every network asks for a session of its own."""
+    logger.warning("%s; the processor does the work", fault)

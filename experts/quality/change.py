@@ -13,6 +13,7 @@ import numpy as np
 
 from experts.contract import ExpertError, Image
 from experts.quality.metrics import Luma
+from weights.packages import install_command
 
 EQUAL_DB = 100.0
 """PSNR of equal pictures, where it is infinite: a little above that of a face in which one pixel is off by a level."""
@@ -27,7 +28,7 @@ class Arithmetic:
         try:
             from skimage.metrics import peak_signal_noise_ratio, structural_similarity
         except ImportError as error:
-            raise ExpertError("scikit-image is not installed; pip install 'facelane[metrics]'") from error
+            raise ExpertError(f"scikit-image is not installed; {install_command('metrics')}") from error
         self._psnr: Callable[..., float] = peak_signal_noise_ratio
         self._ssim: Callable[..., float] = structural_similarity
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Protocol
 
@@ -9,6 +10,8 @@ import numpy as np
 import torch
 
 from experts.contract import ExpertError, Image
+from experts.failures import reason
+from weights.packages import install_command
 
 BACKBONE = "alexnet-owt-7be5be79.pth"
 
@@ -23,13 +26,15 @@ class Lpips:
     """LPIPS 0.1 with AlexNet. Fetches nothing: raises ExpertError, which says what is missing, where it can't run."""
 
     def __init__(self) -> None:
+        if importlib.util.find_spec("lpips") is None:
+            raise ExpertError(f"lpips is not installed; {install_command('metrics')}")
         backbone = Path(torch.hub.get_dir()) / "checkpoints" / BACKBONE
         if not backbone.is_file():
             raise ExpertError(f"put torchvision's {BACKBONE} at {backbone}")
         try:
             import lpips
         except ImportError as error:
-            raise ExpertError("it is not installed; pip install 'facelane[metrics]'") from error
+            raise ExpertError(f"lpips does not load: {reason(error)}; {install_command('metrics')}") from error
         except RuntimeError as error:
             # So torchvision ends where its operators were compiled for another torch.
             raise ExpertError(f"torchvision doesn't fit this torch ({error}); install the one that does") from error

@@ -26,6 +26,7 @@ from experts.training.subjects import SUBJECTS, Subject
 from experts.training.trainer import Trainer
 from experts.training.watch import Watch
 from weights.session import load_weights
+from weights.torch_cuda import cuda_fault
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -69,10 +70,10 @@ def shipped_settings(network: str) -> list[TrainingSettings]:
 
 def choose_device(wanted: Device) -> torch.device:
     """Raises ExpertError where it isn't there."""
-    there = torch.cuda.is_available()
-    if wanted == "cuda" and not there:
-        raise ExpertError("torch finds no CUDA; train on the processor, or install a CUDA build of torch")
-    return torch.device("cuda" if there and wanted != "cpu" else "cpu")
+    fault = "" if wanted == "cpu" else cuda_fault()
+    if wanted == "cuda" and fault:
+        raise ExpertError(f"{fault}; train on the processor, or install a torch that is built for the card")
+    return torch.device("cpu" if fault or wanted == "cpu" else "cuda")
 
 
 def check(settings: TrainingSettings, *, identity: Path | None) -> None:

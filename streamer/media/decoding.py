@@ -68,9 +68,12 @@ class Decoding:
         if has_come and is_accelerated(context):
             self._was_on_card = True
             return True
-        fault = refusal(context) if has_come else f"NVDEC gives no picture of this {self._codec}"
+        self.give_up(refusal(context) if has_come else f"NVDEC gives no picture of this {self._codec}")
+        return False
+
+    def give_up(self, fault: str) -> None:
+        """The card is no longer tried. Raises UnsupportedError where it was asked for. `fault`: in a few words."""
         if self._asked == "cuda":
             raise UnsupportedError(f"{fault}: set {self._setting} to cpu or auto")
         self._fault = fault
-        logger.info("decoded %s", self.taken)
-        return False
+        logger.info("not decoded on the card: %s", fault)

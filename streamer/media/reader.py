@@ -11,9 +11,10 @@ from typing import Self
 
 import av
 from av.codec.context import ThreadType
+from av.container import InputContainer
 
 from streamer.color import ColorSpec, Planes
-from streamer.errors import NoVideoError, SourceError
+from streamer.errors import NoVideoError, SourceError, UnsupportedError
 from streamer.frame import Frame
 from streamer.media.conform import fitted, recolored
 from streamer.media.damage import is_cut
@@ -52,7 +53,7 @@ class FileReader:
         self.counters = SourceCounters()
         self._seq = 0
         self._is_read = False
-        self._container = open_input(self.path, self._decoding.hwaccel)
+        self._container = self._open_container()
         try:
             self._is_cut = is_cut(self.path, self._container.format.name)  # now: the file may be gone later
             self._video = choose_video(self._container, self.path)
@@ -69,6 +70,21 @@ class FileReader:
         if first is None:
             self._container.close()
         return first
+
+    def _open_container(self) -> InputContainer:
+        """FFmpeg takes hold of the card as the file is opened: where that fails, either may be at fault."""
+        try:
+            return open_input(self.path, self._decoding.hwaccel)
+        except SourceError as error:
+            if not self._decoding.tries_card:
+                raise
+            container, cause = open_input(self.path), error.__cause__
+        try:
+            self._decoding.give_up(f"NVDEC can't begin ({cause.strerror if isinstance(cause, OSError) else cause})")
+        except UnsupportedError:
+            container.close()
+            raise
+        return container
 
     def __iter__(self) -> Iterator[Frame]:
         return self._frames

@@ -217,7 +217,7 @@ def test_a_missing_extra_is_told_with_the_command_that_installs_it(monkeypatch: 
         "experts.compat.importlib.util",
         SimpleNamespace(find_spec=lambda name: None if name == "gfpgan" else find(name)),
     )
-    with pytest.raises(ExpertError, match=r"gfpgan is not installed; pip install 'facelane\[gan\]'"):
+    with pytest.raises(ExpertError, match=r"gfpgan is not installed; pip install -c constraints.txt 'facelane\[gan\]'"):
         check_packages(ExpertSettings(transformer="gfpgan"))
     check_packages(ExpertSettings())
 

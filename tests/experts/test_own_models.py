@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from experts.background import BackgroundSettings, PictureUpscaler, PlaneUpscaler, load_network, make_background
 from experts.catalog import ExpertSettings, make_expert
 from experts.contract import ExpertError, Image
+from experts.pictures import Told, TorchPictures
 from tests.helpers.torchvision_here import make_importable
 from weights.errors import WeightsError
 from weights.session import RuntimeSettings
@@ -100,6 +101,19 @@ def test_a_checkpoint_is_a_background_by_its_path(
     stated = load_network(replace(settings, licence="CC0"), store, CPU)
     assert stated is not None
     assert stated.info.licence == "CC0"
+
+
+class Viewing(torch.nn.Module):
+    """Takes its picture for one piece of memory, as GFPGAN's architecture does."""
+
+    def forward(self, planes: torch.Tensor) -> torch.Tensor:
+        return planes.view(-1).view(planes.shape)
+
+
+def test_networks_get_their_pictures_in_one_piece() -> None:
+    seen = picture(*SIZE)
+    made = TorchPictures(Viewing(), Told("viewing", 1, "", ""), runtime=CPU).upscale(seen)
+    np.testing.assert_array_equal(made, seen)
 
 
 def test_a_network_for_brightness_takes_luma_alone(tmp_path: Path, store: Store) -> None:
@@ -201,5 +215,5 @@ def test_a_spandrel_that_does_not_load_is_told_in_a_line(
     (tmp_path / "spandrel").mkdir()
     (tmp_path / "spandrel" / "__init__.py").write_text("import of_another_planet\n", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ExpertError, match=r"spandrel does not load: .*planet.*; pip install 'facelane\[spandrel\]'"):
+    with pytest.raises(ExpertError, match=r"spandrel does not load: .*planet.*; pip install .*'facelane\[spandrel\]'"):
         load_network(BackgroundSettings(method=str(path)), store, CPU)

@@ -19,10 +19,12 @@ from experts.contract import ExpertError, Image
 from experts.pictures import PictureNetwork, Rescaled, Told, TorchPictures
 from experts.realesrgan import MODELS, choose_engine
 from tests.helpers.torchvision_here import make_importable
+from weights import session
 from weights.errors import WeightsError
 from weights.manifest import Entry, HttpsFile
 from weights.session import RuntimeSettings
 from weights.store import Store, StoreSettings, sha256_of
+from weights.torch_cuda import NONE
 
 CPU = RuntimeSettings(device="cpu", precision="float32")
 GENERAL, WEAKER = "realesr-general-x4v3", "realesr-general-wdn-x4v3"
@@ -183,11 +185,13 @@ def test_auto_takes_torch_on_a_gpu_if_its_weights_are_here(
     ready: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     name, auto, empty = "realesrgan-x4plus", RuntimeSettings(), Store(StoreSettings(tmp_path, offline=True))
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(session, "cuda_fault", lambda: NONE)
     assert choose_engine(name, "auto", ready, auto, denoise=1.0) == "ncnn"
     assert choose_engine("realesrgan-x2plus", "auto", empty, auto, denoise=1.0) == "torch"
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(session, "cuda_fault", lambda: "")
     assert choose_engine(name, "auto", ready, auto, denoise=1.0) == "torch"
+    # What is asked for is never replaced: its weights will be asked for.
+    assert choose_engine(name, "auto", empty, replace(auto, device="cuda"), denoise=1.0) == "torch"
     assert choose_engine(name, "auto", ready, replace(auto, device="cpu"), denoise=1.0) == "ncnn"
     assert not caplog.records
     assert choose_engine(name, "auto", empty, auto, denoise=1.0) == "ncnn"

@@ -136,7 +136,8 @@ def test_runtime_that_is_missing_is_named(
     monkeypatch.setitem(sys.modules, "ncnn", None)
     words = ["--methods", "bicubic,realesrgan-x4plus", "--limit", "1"]
     assert main(["bench", "quality", str(faces), "--out", str(tmp_path), *words]) == 0
-    assert "absent: realesrgan-x4plus: ncnn is not installed; pip install 'facelane[ncnn]'" in capsys.readouterr().out
+    command = "pip install -c constraints.txt 'facelane[ncnn]'"
+    assert f"absent: realesrgan-x4plus: ncnn is not installed; {command}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

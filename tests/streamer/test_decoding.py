@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.codec.hwaccel import HWAccel
 
 from streamer.errors import UnsupportedError, UsageError
 from streamer.frame import Frame
@@ -70,6 +71,23 @@ def test_what_no_card_decodes_is_decoded_by_the_processor_or_refused(tmp_path: P
     assert why in str(raised.value)
     assert "[source] decoder_device" in str(raised.value)
     assert str(raised.value).endswith("to cpu or auto")
+
+
+def test_a_card_that_is_lost_as_a_film_is_opened_is_at_fault_and_not_the_film(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FFmpeg asks for a card that is in no machine, once it was found that there is one."""
+    monkeypatch.setattr(decoding, "decoding_fault", lambda: "")
+    monkeypatch.setattr(decoding, "cuda_decoding", lambda: HWAccel("cuda", device="99"))
+    path = film(tmp_path, "h264")
+    wanted, _ = decoded(path, "cpu")
+    frames, taken = decoded(path, "auto")
+    assert len(frames) == len(wanted)
+    assert taken.startswith("h264 on cpu: NVDEC can't begin (")
+    with pytest.raises(
+        UnsupportedError, match=r"NVDEC can't begin \(.+\): set \[source\] decoder_device to cpu or auto"
+    ):
+        FileReader(path, device="cuda")
 
 
 def test_a_film_that_is_nothing_is_told_as_ever(tmp_path: Path) -> None:

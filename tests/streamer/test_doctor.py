@@ -197,7 +197,7 @@ def test_extras_are_told_and_one_that_a_chosen_expert_lacks_keeps_the_job_from_r
     found = {each.name: each for each in examine(Settings(experts=ExpertSettings(every="gfpgan")))}
     assert findings["metrics"].state is State.INSTALLED
     assert found["gan"].state is State.ABSENT
-    assert found["gan"].value == "not installed; for GFPGAN: pip install 'facelane[gan]'"
+    assert found["gan"].value == "not installed; for GFPGAN: pip install -c constraints.txt 'facelane[gan]'"
     assert found["chosen experts"].state is State.BAD
     assert found["chosen experts"].advice.startswith("gfpgan is not installed; ")
 
@@ -218,15 +218,15 @@ def test_packages_of_everything_chosen_are_tried(monkeypatch: pytest.MonkeyPatch
         )
     }
     said = {
-        "chosen experts": "spandrel is not installed; pip install 'facelane[spandrel]'",
-        "chosen background": "ncnn is not installed; pip install 'facelane[ncnn]'",
-        "chosen judge": "insightface is not installed; pip install 'facelane[identity]'",
+        "chosen experts": "spandrel is not installed; pip install -c constraints.txt 'facelane[spandrel]'",
+        "chosen background": "ncnn is not installed; pip install -c constraints.txt 'facelane[ncnn]'",
+        "chosen judge": "insightface is not installed; pip install -c constraints.txt 'facelane[identity]'",
     }
     for name, advice in said.items():
         assert (found[name].state, found[name].advice) == (State.BAD, advice)
     assert found["chosen detector"].state is State.BAD
     assert found["as set"].state is State.BAD
-    assert "onnx is not installed; pip install 'facelane[onnx]'" in found["as set"].value
+    assert "onnx is not installed; pip install -c constraints.txt 'facelane[onnx]'" in found["as set"].value
 
 
 CARD = Driver("550.54.14", "12.4", (Card("NVIDIA L4", 24 << 30, (8, 9)),))

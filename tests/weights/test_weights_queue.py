@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +10,18 @@ import pytest
 import torch
 
 from tests.weights.test_weights_session import SIDE, expected, seeded, some_images
+from weights import torch_cuda
 from weights.batching import MOST_AT_ONCE, padded_size, parts_of
 from weights.cuda import find_driver, has_card
 from weights.errors import OutOfMemoryError
-from weights.session import RuntimeSettings, WeightsError, open_item_session, takes_precision
+from weights.session import (
+    RuntimeSettings,
+    WeightsError,
+    choose_runtime,
+    finest_half,
+    open_item_session,
+    takes_precision,
+)
 from weights.torch_queue import DeviceQueue
 
 CPU = torch.device("cpu")
@@ -90,11 +99,12 @@ NO_MEMORY = [
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
     RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
     RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be reported later"),
+    RuntimeError("GET was unable to find an engine to execute this computation"),
     MemoryError(),
 ]
 
 
-@pytest.mark.parametrize("error", NO_MEMORY, ids=["torch", "cudnn", "cuda", "python"])
+@pytest.mark.parametrize("error", NO_MEMORY, ids=["torch", "cudnn", "cuda", "engine", "python"])
 def test_want_of_memory_is_told_with_advice_while_loading_and_while_running(error: Exception) -> None:
     settings = RuntimeSettings(device="cpu", runtime="torch")
     shape = (None, SIDE, SIDE, 3)
@@ -111,6 +121,15 @@ def test_want_of_memory_is_told_with_advice_while_loading_and_while_running(erro
         DeviceQueue(fails, CPU, name="NVIDIA X", pads=True).begin(some_images(1))
     assert isinstance(caught.value, MemoryError)
     assert isinstance(caught.value, WeightsError)
+
+
+def test_a_card_that_fails_as_a_network_is_moved_to_it_ends_in_a_line() -> None:
+    error = RuntimeError("CUDA error: no kernel image is available for execution on the device\nCompile with ...")
+    settings = RuntimeSettings(device="cpu", runtime="torch")
+    with pytest.raises(WeightsError, match=r"^torch fails on cpu \(CUDA error: no kernel.* device\); set \[run"):
+        open_item_session(
+            Failing(error, moved=True), weights=None, input_shape=(None, SIDE, SIDE, 3), settings=settings
+        )
 
 
 def test_other_failures_stay_what_they_are() -> None:
@@ -138,6 +157,44 @@ def test_left_alone_a_card_computes_in_what_it_is_fast_in(
     assert takes_precision(settings) == taken
     assert takes_precision(replace(settings, precision="float16")) == "float16"
     assert takes_precision(replace(settings, precision="float32")) == "float32"
+    # Networks of others are in float16 wherever that is fast.
+    assert takes_precision(finest_half(settings)) == ("float32" if taken == "float32" else "float16")
+    assert finest_half(replace(settings, precision="bfloat16")).precision == "bfloat16"
+
+
+@pytest.fixture
+def found_card(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Exception], None]]:
+    """Torch finds a card; what happens as soon as it computes there is to be said."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA X")
+
+    def computing_ends_in(error: Exception) -> None:
+        def end(*_: object, **__: object) -> torch.Tensor:
+            raise error
+
+        monkeypatch.setattr(torch, "ones", end)
+
+    torch_cuda._trial_fault.cache_clear()
+    yield computing_ends_in
+    torch_cuda._trial_fault.cache_clear()
+
+
+def test_a_card_that_torch_has_no_kernels_for_is_left_alone_and_refused_by_name(
+    found_card: Callable[[Exception], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    found_card(RuntimeError("CUDA error: no kernel image is available for execution on the device\nmore"))
+    assert choose_runtime(RuntimeSettings()) == "openvino"
+    assert "can't compute on NVIDIA X: CUDA error: no kernel image" in caplog.text
+    shape = (None, SIDE, SIDE, 3)
+    session = open_item_session(seeded(), weights=None, input_shape=shape, settings=RuntimeSettings(runtime="torch"))
+    assert session.taken.device == "cpu"
+    with pytest.raises(WeightsError, match=r'compute on NVIDIA X: .* on the device; set device to "cpu" or "auto"'):
+        choose_runtime(RuntimeSettings(device="cuda"))
+
+
+def test_want_of_memory_at_the_moment_is_no_fault_of_the_card(found_card: Callable[[Exception], None]) -> None:
+    found_card(torch.OutOfMemoryError("CUDA out of memory."))
+    assert torch_cuda.cuda_fault() == ""
 
 
 def test_without_a_driver_there_is_no_card() -> None:
