@@ -60,6 +60,8 @@ class ArcFaceEmbedder:
 
 
 def make(store: Store, _runtime: RuntimeSettings) -> ArcFaceEmbedder:
+    # Looked at first: a file of 174 MB may have to be fetched.
+    check_packages()
     entry = store.entry(WEIGHTS)
     return ArcFaceEmbedder(store.find(entry.id), label=entry.digest, licence=entry.licence)
 

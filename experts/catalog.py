@@ -113,7 +113,8 @@ def _builder(id: str) -> Builder:
         return lambda _store, runtime, settings: own_models.load_expert(id, runtime, licence=settings.licence)
     builder = EXPERTS.get(id)
     if builder is None:
-        near = difflib.get_close_matches(id, EXPERTS, n=1, cutoff=0.0)
+        near = difflib.get_close_matches(id, EXPERTS, n=1)
+        hint = f"did you mean {near[0]!r}? Known" if near else "known"
         known = f"{', '.join(EXPERTS)}, or a network's file ({' or '.join(own_models.SUFFIXES)})"
-        raise ExpertError(f"there is no expert {id!r}; did you mean {near[0]!r}? Known: {known}")
+        raise ExpertError(f"there is no expert {id!r}; {hint}: {known}")
     return builder

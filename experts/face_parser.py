@@ -7,7 +7,6 @@ is; trained on CelebAMask-HQ. For measuring only: nothing that a viewer sees dep
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,10 +16,10 @@ from torch import Tensor, nn
 from experts.compat import import_gan
 from experts.contract import ExpertError, Image
 from experts.failures import reason
-from weights.errors import WeightsError
 from weights.loading import load_strict, load_torch_file
 from weights.session import RuntimeSettings, open_item_session
 from weights.store import Store
+from weights.unfetched import find_unfetched
 
 WEIGHTS = "parsenet"
 SIDE = 512
@@ -68,8 +67,9 @@ def make(store: Store, runtime: RuntimeSettings) -> FaceParser:
     Raises WeightsError where they are absent, damaged, or wait for their licence to be accepted, and ExpertError where
     the package is missing or does not load.
     """
-    path = _weights(store)
+    # Looked at first: who fetches the weights is not to learn only then that more is missing.
     network = build_network()
+    path = find_unfetched(store, WEIGHTS)
     load_strict(network, load_torch_file(path), path=path)
     return FaceParser(network, runtime)
 
@@ -78,12 +78,3 @@ def build_network() -> nn.Module:
     """The package's network with random weights. Raises ExpertError where the package is missing or does not load."""
     architecture: Callable[..., nn.Module] = import_gan("facexlib.parsing.parsenet").ParseNet
     return architecture(in_size=SIDE, out_size=SIDE, parsing_ch=PARTS)
-
-
-def _weights(store: Store) -> Path:
-    store.check_accepted(WEIGHTS)
-    path = store.present(WEIGHTS)
-    if path is None:
-        state = "are damaged" if store.state(WEIGHTS) == "damaged" else "are not here"
-        raise WeightsError(f"the weights {WEIGHTS} {state}; fetch them: facelane weights pull {WEIGHTS}")
-    return path

@@ -89,6 +89,7 @@ def make_embedder(id: str, store: Store, runtime: RuntimeSettings) -> Embedder:
 def _maker(id: str) -> Maker:
     maker = EMBEDDERS.get(id)
     if maker is None:
-        near = difflib.get_close_matches(id, EMBEDDERS, n=1, cutoff=0.0)
-        raise ExpertError(f"there is no judge {id!r}; did you mean {near[0]!r}? Known: {', '.join(EMBEDDERS)}")
+        near = difflib.get_close_matches(id, EMBEDDERS, n=1)
+        hint = f"did you mean {near[0]!r}? Known" if near else "known"
+        raise ExpertError(f"there is no judge {id!r}; {hint}: {', '.join(EMBEDDERS)}")
     return maker

@@ -147,8 +147,9 @@ def _pictures(network: _Network, path: Path, runtime: RuntimeSettings, licence: 
 
 
 def _descriptor(path: Path) -> Any:
-    spandrel = _spandrel()
+    # Read first: for a file that is not there nobody is to install anything.
     tensors = _tensors(path)
+    spandrel = _spandrel()
     try:
         with warnings.catch_warnings():
             # Some architectures use words that torch is about to drop: nothing that a user could do about.

@@ -56,9 +56,9 @@ class DetectorSettings:
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
-            near = difflib.get_close_matches(self.method, METHODS, n=1, cutoff=0.0)[0]
-            known = ", ".join(METHODS)
-            raise ValueError(f"there is no detector {self.method!r}; did you mean {near!r}? Known: {known}")
+            near = difflib.get_close_matches(self.method, METHODS, n=1)
+            hint = f"did you mean {near[0]!r}? Known" if near else "known"
+            raise ValueError(f"there is no detector {self.method!r}; {hint}: {', '.join(METHODS)}")
         if self.file is not None and self.method == "mtcnn":
             raise ValueError("file is for the other detectors: mtcnn has three, which the manifest names")
         require_positive(min_face_px=self.min_face_px)

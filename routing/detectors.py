@@ -50,6 +50,8 @@ def make_detector(store: Store, settings: DetectorSettings, runtime: RuntimeSett
     if settings.method not in FINDERS:
         return MtcnnDetector(store, settings, runtime)
     make, scores = FINDERS[settings.method]
+    # Looked at first: a large file may have to be fetched.
+    check_packages(settings)
     path = store.find(settings.method) if settings.file is None else _own(settings.file)
     return WholeFrameDetector(make(path, runtime), scores, settings)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -16,15 +16,16 @@ import numpy as np
 from experts.training.files import write_whole
 from routing.crops import Image
 from routing.detector import METHODS, DetectorSettings
-from routing.detectors import LoadedDetector, make_detector
+from routing.detectors import LoadedDetector, check_packages, make_detector, weights_of
 from routing.types import Detection, RoutingError
 from streamer.color import detection_rgb
 from streamer.config import Settings
 from streamer.errors import SourceError, UsageError
 from streamer.machinery import Say, make_store
 from streamer.media.probe import sample_frames
-from streamer.media.target import writing
-from weights.store import WeightsError
+from streamer.media.target import check_writable, writing
+from weights.store import Store, WeightsError
+from weights.unfetched import find_unfetched
 
 AGREED = 0.5
 """Intersection over union from which two boxes are of one face."""
@@ -77,24 +78,39 @@ class DetectorReport:
 
 
 def bench_detectors(
-    sources: Sequence[Path], settings: Settings, *, frames: int, out: Path | None, say: Say
+    sources: Sequence[Path],
+    settings: Settings,
+    *,
+    frames: int,
+    out: Path | None,
+    say: Say,
+    show: Callable[[DetectorReport], None],
 ) -> DetectorReport:
     """Compares on `frames` pictures of each clip, evenly spread, and on all of each folder; `out`: a file for the
-    figures, as JSON. The setting `file` counts for the detector that the settings name, and no other.
+    figures, as JSON. The setting `file` counts for the detector that the settings name, and no other. MTCNN's weights
+    alone are fetched.
 
-    Raises UsageError and SourceError for what can't be read, and WeightsError where MTCNN's weights are missing.
+    `show` has the report before it is written: a disk that is full by then takes no figures away. Raises UsageError,
+    SourceError and SinkError for what can't be read or written, and WeightsError where MTCNN's weights are missing.
     """
     if frames < 1:
         raise UsageError(f"--frames {frames}: look at 1 frame or more")
+    if out is not None:
+        check_writable(out)
     pictures = [picture for source in sources for picture in pictures_of(source, frames)]
     if not pictures:
         raise SourceError("there is no picture to look at: give clips, or folders of pictures")
     rows: list[Row] = []
     absent: dict[str, str] = {}
     known: list[list[Detection]] = []
+    store = make_store(settings, say)
     for method in METHODS:
+        chosen = _settings(method, settings)
+        if method != METHODS[0] and (missing := _missing(chosen, store)):
+            absent[method] = missing
+            continue
         try:
-            detector = make_detector(make_store(settings, say), _settings(method, settings), settings.runtime)
+            detector = make_detector(store, chosen, settings.runtime)
         except (RoutingError, WeightsError) as error:
             if method == METHODS[0]:
                 raise
@@ -104,6 +120,7 @@ def bench_detectors(
         known = known or found
         rows.append(_row(method, found, known, milliseconds, detector.taken.device))
     report = DetectorReport(len(pictures), tuple(rows), absent)
+    show(report)
     if out is not None:
         with writing(out):
             write_whole(out, (json.dumps(report.to_dict(), indent=2) + "\n").encode())
@@ -113,6 +130,21 @@ def bench_detectors(
 def _settings(method: str, settings: Settings) -> DetectorSettings:
     chosen = settings.routing.detector
     return replace(chosen, method=method, file=chosen.file if chosen.method == method else None)
+
+
+def _missing(chosen: DetectorSettings, store: Store) -> str:
+    """All that keeps a detector from running here, its package and its weights; empty where nothing does."""
+    found: list[str] = []
+    try:
+        check_packages(chosen)
+    except RoutingError as error:
+        found.append(str(error))
+    for name in weights_of(chosen):
+        try:
+            find_unfetched(store, name)
+        except WeightsError as error:
+            found.append(str(error))
+    return "; ".join(found)
 
 
 def pictures_of(source: Path, frames: int) -> Iterator[Image]:

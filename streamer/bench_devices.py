@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -18,7 +18,7 @@ from streamer.bench_devices_report import DevicesReport, Difference, Row
 from streamer.config import Settings
 from streamer.errors import UsageError
 from streamer.machinery import Say, make_store
-from streamer.media.target import writing
+from streamer.media.target import make_folder, writing
 from streamer.probing import probe
 from weights.failures import reason
 from weights.runtime import Array
@@ -56,14 +56,16 @@ class DevicesJob:
                 raise UsageError(f"--networks: there is no network {network!r}; known: {', '.join(NAMES)}")
 
 
-def bench_devices(job: DevicesJob, settings: Settings, *, say: Say) -> DevicesReport:
+def bench_devices(
+    job: DevicesJob, settings: Settings, *, say: Say, show: Callable[[DevicesReport], None]
+) -> DevicesReport:
     """Writes devices.json and devices.md. What is not here, or does not run, is told with its reason and ends nothing.
 
-    Raises UsageError and SourceError for pictures that can't be read or hold no face, and WeightsError where the
-    detector's weights are missing.
+    `show` has the report before it is written: a disk that is full by then takes no figures away. Raises SinkError for
+    a folder that can't be written, UsageError and SourceError for pictures that can't be read or hold no face, and
+    WeightsError where the detector's weights are missing.
     """
-    with writing(job.out):
-        job.out.mkdir(parents=True, exist_ok=True)
+    make_folder(job.out)
     store = make_store(settings, say)
     subjects, absent = load_subjects(job.sources, job.frames, job.networks or NAMES, settings, store)
     choices: list[tuple[RuntimeSettings, Taken]] = []
@@ -74,6 +76,7 @@ def bench_devices(job: DevicesJob, settings: Settings, *, say: Say) -> DevicesRe
             absent[f"{choice.runtime} on {choice.device} in {choice.precision}"] = reason(error)
     rows = [row for subject in subjects for row in _rows(subject, choices, job.repeats, say)]
     report = DevicesReport(tuple(rows), absent, {subject.name: len(subject.batch) for subject in subjects})
+    show(report)
     files = {"devices.json": json.dumps(report.to_dict(), indent=2) + "\n", "devices.md": report.to_markdown()}
     for name, text in files.items():
         with writing(job.out / name):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +25,7 @@ from streamer.bars import counted, counting_bar
 from streamer.config import Settings
 from streamer.errors import SourceError, UsageError
 from streamer.machinery import Models, Say, load_models, make_store
-from streamer.media.target import writing
+from streamer.media.target import check_writable, writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +52,27 @@ class GateReport:
 
 
 def bench_gate(
-    folder: Path, settings: Settings, *, limit: int | None, out: Path | None, progress: Console | None, say: Say
+    folder: Path,
+    settings: Settings,
+    *,
+    limit: int | None,
+    out: Path | None,
+    progress: Console | None,
+    say: Say,
+    show: Callable[[GateReport], None],
 ) -> GateReport:
     """Restores faces of the gate's sharpness range, from out of focus to sharp, with both lanes' experts.
 
-    `limit`: photographs at most. `out`: a file for the figures, as JSON. Raises UsageError and SourceError for what
+    `limit`: photographs at most. `out`: a file for the figures, as JSON. `show` has the report before it is
+    written: a disk that is full by then takes no figures away. Raises UsageError and SourceError for what
     can't be read, ExpertError and WeightsError where an expert can't run.
     """
     if limit is not None and limit < 1:
         raise UsageError(f"--limit {limit}: give 1 or more")
     if not folder.is_dir():
         raise SourceError(f"{folder} is no folder: give one with photographs of faces")
+    if out is not None:
+        check_writable(out)
     models = load_models(settings, make_store(settings, say))
     photos = [photo for photo in _photos(folder, models, say) if photo.width >= LEAST_WIDTH]
     chosen = shuffled(photos, SEED)[:limit]
@@ -74,6 +84,7 @@ def bench_gate(
         counts = counted(shown, "faces", len(BLURS) * len(chosen), samples)
         compared = tuple(compare(sample, _sharpness(sample), one, other) for sample in counts)
     report = GateReport(len(chosen), best_bound(compared), settings.routing.gate.sharpness, compared)
+    show(report)
     if out is not None:
         with writing(out):
             write_whole(out, (json.dumps(report.to_dict(), indent=2) + "\n").encode())

@@ -34,7 +34,7 @@ from streamer.bench_methods import MEANT_FOR, NAMES, Candidate, faithful_expert,
 from streamer.config import Settings
 from streamer.errors import SourceError, UsageError
 from streamer.machinery import Models, Say, make_pipeline, make_store
-from streamer.media.target import writing
+from streamer.media.target import make_folder, writing
 from streamer.pipeline import Pipeline
 
 T = TypeVar("T")
@@ -93,14 +93,17 @@ class BenchJob:
         return not self.methods or name in self.methods
 
 
-def bench_quality(job: BenchJob, settings: Settings, *, progress: Console | None, say: Say) -> Report:
+def bench_quality(
+    job: BenchJob, settings: Settings, *, progress: Console | None, say: Say, show: Callable[[Report], None]
+) -> Report:
     """Measures, and writes what `bench_files.write` says into `job.out`.
 
-    Raises errors of any room's root; a method that can't run is named in the report.
+    `show` has the report before it is written: a disk that is full by then takes no figures away. Raises errors of any
+    room's root; a method that can't run is named in the report.
     """
-    with writing(job.out):
-        job.out.mkdir(parents=True, exist_ok=True)
+    make_folder(job.out)
     report, sheet = _Bench(job, replace(settings, scale=2), say).run(progress)
+    show(report)
     write(job.out, report, sheet, say)
     return report
 

@@ -16,6 +16,7 @@ from streamer.errors import EXIT_DAMAGED, SourceError, UsageError
 from streamer.flags import origins, overrides
 
 if TYPE_CHECKING:
+    from experts.quality.report import Report
     from streamer.config import Settings
 
 
@@ -170,15 +171,15 @@ def _bench(arguments: argparse.Namespace) -> int:
 def _bench_gate(arguments: argparse.Namespace, settings: Settings) -> int:
     from streamer.bench_gate import bench_gate
 
-    report = bench_gate(
+    bench_gate(
         arguments.folder,
         settings,
         limit=arguments.limit,
         out=arguments.report,
         progress=None if arguments.quiet else Console(stderr=True),
         say=say,
+        show=lambda report: _print(report.lines()),
     )
-    _print(report.lines())
     return 0
 
 
@@ -192,8 +193,7 @@ def _bench_devices(arguments: argparse.Namespace, settings: Settings) -> int:
         networks=arguments.networks,
         repeats=arguments.repeats,
     )
-    report = bench_devices(job, settings, say=say)
-    _print(report.lines())
+    report = bench_devices(job, settings, say=say, show=lambda report: _print(report.lines()))
     return 1 if arguments.strict and not report.passed else 0
 
 
@@ -205,8 +205,14 @@ def _print(lines: Iterable[str]) -> None:
 def _bench_detectors(arguments: argparse.Namespace, settings: Settings) -> int:
     from streamer.bench_detectors import bench_detectors
 
-    report = bench_detectors(arguments.sources, settings, frames=arguments.frames, out=arguments.report, say=say)
-    _print(report.lines())
+    bench_detectors(
+        arguments.sources,
+        settings,
+        frames=arguments.frames,
+        out=arguments.report,
+        say=say,
+        show=lambda report: _print(report.lines()),
+    )
     return 0
 
 
@@ -229,9 +235,12 @@ def _bench_quality(arguments: argparse.Namespace, settings: Settings) -> int:
         ranges=arguments.ranges,
         seed=arguments.seed,
     )
-    report = bench_quality(job, settings, progress=None if arguments.quiet else Console(stderr=True), say=say)
-    if not arguments.quiet:
-        print_report(report, results())
+
+    def show(report: Report) -> None:
+        if not arguments.quiet:
+            print_report(report, results())
+
+    bench_quality(job, settings, progress=None if arguments.quiet else Console(stderr=True), say=say, show=show)
     return 0
 
 

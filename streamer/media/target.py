@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,21 @@ class Target:
     def discard(self) -> None:
         """Remove what was written; nothing happens where nothing is left."""
         self.part.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Raises as `Target` where no file can be made or replaced at `path`; it is tried, and nothing is left of that."""
+    Target(path, source=None, overwrite=True).discard()
+
+
+def make_folder(folder: Path) -> None:
+    """A folder to write into, made if need be. Raises DiskFullError or SinkError where that can't be; it is tried."""
+    with writing(folder):
+        if folder.exists() and not folder.is_dir():
+            raise SinkError(f"{folder} is no folder: write to another name")
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
 
 
 @contextmanager

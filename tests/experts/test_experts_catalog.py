@@ -73,6 +73,8 @@ def test_unknown_expert_is_answered_with_the_nearest() -> None:
 
 
 def test_settings_refuse_unknown_experts_and_wrong_strengths() -> None:
+    with pytest.raises(ExpertError, match="there is no expert 'foo'; known: transformer, frequency"):
+        ExpertSettings(every="foo")
     with pytest.raises(ExpertError, match="did you mean 'frequency'"):
         ExpertSettings(frequency="frequenzy")
     with pytest.raises(ExpertError, match="transformer_strength"):

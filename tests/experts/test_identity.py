@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from experts.identity import IdentitySettings, make_embedder
 from tests.helpers.judges import arcface_file, dlib_file
 from tests.helpers.portraits import landmarks, portrait
 from weights.session import RuntimeSettings
-from weights.store import Store
+from weights.store import Store, StoreSettings
 
 Image = npt.NDArray[np.uint8]
 
@@ -214,3 +215,14 @@ def test_settings_that_make_no_sense_are_refused(wrong: dict[str, object], words
 def test_an_unknown_judge_is_refused_with_the_nearest(store: Store) -> None:
     with pytest.raises(ExpertError, match="did you mean 'arcface'"):
         make_embedder("arkface", store, RuntimeSettings())
+
+
+def test_a_judge_that_none_is_near_to_is_refused_with_all(store: Store) -> None:
+    with pytest.raises(ExpertError, match="there is no judge 'foo'; known: dlib, arcface"):
+        make_embedder("foo", store, RuntimeSettings())
+
+
+def test_a_missing_package_is_told_before_174_mb_are_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "insightface", None)
+    with pytest.raises(ExpertError, match=r"insightface is not installed; .*'facelane\[identity\]'"):
+        make_embedder("arcface", Store(StoreSettings(folder=tmp_path)), RuntimeSettings())

@@ -195,6 +195,14 @@ def test_what_is_no_such_network_is_refused(
         load_network(BackgroundSettings(method=str(path)), store, CPU)
 
 
+def test_nobody_is_to_install_a_package_for_a_file_that_is_not_there(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "spandrel", None)
+    with pytest.raises(WeightsError, match=r"nofile\.pth is not there"):
+        load_network(BackgroundSettings(method=str(tmp_path / "nofile.pth")), store, CPU)
+
+
 def test_a_grey_network_is_no_expert(tmp_path: Path, store: Store) -> None:
     settings = ExpertSettings(frequency=str(saved(compact(channels=1), tmp_path / "grey.pth")))
     with pytest.raises(ExpertError, match="takes 1 channel, a face has 3: it may be a background"):

@@ -157,6 +157,19 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
         detector_of("scrfd", path)
 
 
+def test_a_missing_package_is_told_before_the_weights_are_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "insightface"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "insightface", None)
+    store = Store(StoreSettings(folder=tmp_path))
+    store.accept("scrfd")
+    with pytest.raises(RoutingError, match="insightface is not installed"):
+        make_detector(store, DetectorSettings(method="scrfd"), CPU)
+    assert store.state("scrfd") == "absent"
+
+
 def test_cuda_that_onnx_runtime_lacks_is_told(tmp_path: Path) -> None:
     with pytest.raises(RoutingError, match="finds no CUDA"):
         ScrfdFinder(scrfd_file(tmp_path / "scrfd.onnx"), RuntimeSettings(device="cuda"))

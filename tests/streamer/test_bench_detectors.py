@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,7 @@ import pytest
 from streamer.cli import main
 from streamer.errors import SourceError, UsageError
 from tests.helpers.detectors import scrfd_file
+from weights.sources import Sources
 from weights.store import Store
 
 
@@ -28,10 +30,11 @@ def folder(tmp_path: Path, store: Store) -> Path:
 def test_every_detector_that_is_there_is_compared_and_others_are_named(
     tmp_path: Path, folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """SCRFD by a file that sees no face here; nothing is fetched."""
+    """SCRFD by a file that sees no face here; nothing is fetched, though it may be."""
     store.find("mtcnn-onet")
+    monkeypatch.setattr(Sources, "fetch", pytest.fail)
+    monkeypatch.setitem(sys.modules, "facexlib", None)
     monkeypatch.setenv("FACELANE_WEIGHTS", str(_mtcnn_alone(store, tmp_path / "weights")))
-    monkeypatch.setenv("FACELANE_WEIGHTS__OFFLINE", "true")
     monkeypatch.setenv("FACELANE_ROUTING__DETECTOR__METHOD", "scrfd")
     monkeypatch.setenv("FACELANE_ROUTING__DETECTOR__FILE", str(scrfd_file(tmp_path / "scrfd.onnx")))
     report = tmp_path / "detectors.json"
@@ -43,6 +46,8 @@ def test_every_detector_that_is_there_is_compared_and_others_are_named(
     assert (scrfd["detector"], scrfd["agreed"], scrfd["missed"]) == ("scrfd", 0, 6)
     assert scrfd["width"] is None
     assert set(figures["absent"]) == {"yunet", "retinaface-resnet50", "retinaface-mobilenet0.25"}
+    assert figures["absent"]["yunet"] == "the weights yunet are not here; fetch them: facelane weights pull yunet"
+    assert figures["absent"]["retinaface-resnet50"].startswith("facexlib is not installed; pip install")
     printed = capsys.readouterr().out
     assert "absent: retinaface-resnet50:" in printed
     assert "--accept-licence retinaface-resnet50" in printed.replace("\n", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from rich.console import Console
 
 from blending import align
@@ -31,6 +33,7 @@ from streamer.pipeline import Pipeline
 from streamer.report import RunTally, compose_report, print_table
 from streamer.restoring import LaneWork
 from tests.helpers.films import frames_of, talking_head
+from tests.helpers.torchvision_here import make_importable
 from tests.streamer.test_pipeline import FixedRoutes, picture, route_at
 from tests.streamer.test_report import FACTS
 from weights.session import RuntimeSettings
@@ -154,7 +157,19 @@ def test_the_sample_is_bounded_and_even_over_every_track() -> None:
     assert sampler.restored == before
 
 
+def test_a_missing_package_is_told_before_weights_that_are_missing_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    for package in ("lpips", "facexlib"):
+        monkeypatch.setitem(sys.modules, package, None)
+    missing = measured(FaceSampler(2), None, tmp_path)["not_measured"]
+    assert missing["lpips"].startswith("lpips is not installed; pip install")
+    assert missing["parsing_iou"].startswith("facexlib is not installed; pip install")
+
+
 def test_what_cannot_be_measured_says_what_to_do(tmp_path: Path) -> None:
+    make_importable()
     sampler = FaceSampler(2)
     way(Grey(), [at(1)], sampler).process(picture())
     told = measured(sampler, None, tmp_path)
