@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
+import math
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from functools import partial
+from typing import Any, NoReturn, ParamSpec, Self, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,6 +30,9 @@ SIGNALS = tuple(
 
 SOURCE_THREAD = "source-read"
 """The name of threads that may be left to the time limit of a connection that hangs."""
+LEFT_THREAD = "left"
+"""The name that threads get that nobody waits for any more."""
+_LOOK_SECONDS = 0.01
 
 
 class Interrupted(Exception):  # noqa: N818 - a wish, not an error
@@ -42,29 +48,52 @@ class Worker:
     """One named thread that runs one call at a time, in the order of asking.
 
     A cancelled caller doesn't stop the call that runs; `aclose` waits for it, so that nothing still works on objects
-    that are being taken apart.
+    that are being taken apart. Who is interrupted, used as a context manager, waits `patience_seconds` at most: a heavy
+    network takes minutes for a picture that nobody wants any more. That is left to the end of the process, see
+    `end_process`.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, patience_seconds: float = 2.0) -> None:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        self._patience = patience_seconds
+        self._thread: threading.Thread | None = None
 
     async def run(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, lambda: call(*args, **kwargs))
+        return await asyncio.get_running_loop().run_in_executor(self._executor, partial(self._call, call, args, kwargs))
+
+    def _call(self, call: Callable[..., R], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> R:
+        self._thread = threading.current_thread()
+        return call(*args, **kwargs)
 
     async def aclose(self) -> None:
         """Waits for the running call and ends the thread. May be called twice."""
-        await asyncio.to_thread(self._executor.shutdown, wait=True, cancel_futures=True)
+        await self._end(math.inf)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        is_interrupted = kind is not None and issubclass(kind, asyncio.CancelledError)
+        await self._end(self._patience if is_interrupted else math.inf)
+
+    async def _end(self, seconds: float) -> None:
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        ends = time.monotonic() + seconds
+        while self._thread is not None and self._thread.is_alive() and self._thread.name != LEFT_THREAD:
+            if time.monotonic() > ends:
+                self._thread.name = LEFT_THREAD
+            await asyncio.sleep(_LOOK_SECONDS)
 
 
 def end_process(code: int) -> NoReturn:
     """Ends the process with that exit code.
 
     Where a source's thread is left waiting in FFmpeg, that asks for the interpreter every 100 ms, also while the
-    libraries end, when there is none any more: it would crash. So then the process ends without the interpreter's and
-    the libraries' own endings, after what was registered to be done at exit.
+    libraries end, when there is none any more: it would crash. And the interpreter waits for a thread that computes. So
+    then the process ends without the interpreter's and the libraries' own endings, after what was registered to be done
+    at exit.
     """
-    if not any(thread.name == SOURCE_THREAD for thread in threading.enumerate()):
+    if not any(thread.name in (SOURCE_THREAD, LEFT_THREAD) for thread in threading.enumerate()):
         sys.exit(code)
     atexit._run_exitfuncs()
     logging.shutdown()

@@ -76,8 +76,7 @@ async def _process(job: Job, settings: Settings, progress: Console | None, say: 
     """Whatever is opened is closed again in every ending; whatever can block or compute does so on a thread."""
     tally = RunTally()
     async with AsyncExitStack() as stack:
-        worker = Worker("pipeline")
-        stack.push_async_callback(worker.aclose)
+        worker = await stack.enter_async_context(Worker("pipeline"))
         on_decoded = partial(tally.add_stage, "decode")
         source = await worker.run(partial(FileSource, job.input, settings.source, on_decoded=on_decoded))
         stack.push_async_callback(source.aclose)
@@ -90,7 +89,7 @@ async def _process(job: Job, settings: Settings, progress: Console | None, say: 
         models = await load_models_on(worker, settings, store)
         stack.callback(models.close)
         # First of all, so that nothing still works with what is closed.
-        stack.push_async_callback(worker.aclose)
+        stack.push_async_exit(worker)
         _tell(source, models)
         outlet.disclose(disclosure(settings, models))
         sampler = FaceSampler(settings.scale) if job.metrics else None
@@ -234,8 +233,5 @@ def run_demo(folder: Path, settings: Settings, console: Console, *, say: Say = l
 
 
 async def _on_a_thread(call: Callable[[], T]) -> T:
-    worker = Worker("work")
-    try:
+    async with Worker("work") as worker:
         return await worker.run(call)
-    finally:
-        await worker.aclose()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -76,12 +78,9 @@ def signals_as_before() -> Iterator[None]:
 
 
 async def play(source: Source, way: Way, outlet: Outlet, seen: list[int] | None = None) -> None:
-    worker = Worker("test")
     told = [] if seen is None else seen
-    try:
+    async with Worker("test") as worker:
         await Stream(source, way, outlet, worker, observe=lambda done, _: told.append(done.report.seq)).run()
-    finally:
-        await worker.aclose()
 
 
 def test_every_frame_arrives_in_order_and_is_observed() -> None:
@@ -139,3 +138,30 @@ def test_a_run_without_signals_gives_its_result_and_its_errors() -> None:
     assert run_interruptible(main(False)) == 3
     with pytest.raises(SinkError, match="full"):
         run_interruptible(main(True))
+
+
+HEAVY = """
+import asyncio, signal, sys, time
+from streamer.aio import Interrupted, Worker, end_process, run_interruptible
+
+async def main():
+    async with Worker("heavy", patience_seconds=0.2) as worker:
+        print("computing", flush=True)
+        await worker.run(time.sleep, 600)
+
+try:
+    run_interruptible(main())
+except Interrupted as ending:
+    print("ended", ending.number.name, flush=True)
+    end_process(128 + ending.number)
+"""
+
+
+def test_who_is_interrupted_does_not_wait_for_a_picture_of_minutes() -> None:
+    command = [sys.executable, "-c", HEAVY]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "computing\n"
+        process.send_signal(signal.SIGINT)
+        said, wrong = process.communicate(timeout=30)
+    assert (said, wrong, process.returncode) == ("ended SIGINT\n", "", 130)
