@@ -7,20 +7,13 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import av
 from rich.console import Console
 
-from experts import background as background_room
-from experts import catalog
-from experts import identity as identity_room
-from experts.background import weights_of
 from experts.contract import ExpertError
-from experts.identity import weights_of as judge_weights_of
-from routing import detectors
-from routing.detectors import weights_of as detector_weights_of
 from routing.types import RoutingError
 from streamer import __version__
 from streamer.config import Settings
@@ -28,6 +21,7 @@ from streamer.doctor_devices import cards, processor, runtimes
 from streamer.doctor_media import codecs, live, wanted_cards
 from streamer.errors import EXIT_NOT_READY
 from streamer.findings import Finding, State, can_process, render
+from streamer.readiness import needed_weights, package_checks
 from weights.packages import install_command
 from weights.store import Store, WeightsError
 
@@ -52,35 +46,19 @@ def examine(settings: Settings | None = None) -> list[Finding]:
     """Looks at everything that the main job needs: opens a small session on each runtime, fetches and moves nothing."""
     wanted = settings or Settings()
     store = Store(wanted.weights)
-    chosen = (
-        ("chosen experts", lambda: catalog.check_packages(wanted.experts)),
-        ("chosen detector", lambda: detectors.check_packages(wanted.routing.detector)),
-        ("chosen background", lambda: background_room.check_packages(wanted.background, store, wanted.runtime)),
-        ("chosen judge", lambda: identity_room.check_packages(wanted.identity)),
-    )
     parts: Iterable[Callable[[], Iterator[Finding]]] = (
         _versions,
         processor,
         cards,
         lambda: wanted_cards(wanted),
         lambda: runtimes(wanted.runtime),
-        lambda: _weights(store, needed_weights(wanted, store)),
-        lambda: _extras(chosen),
+        lambda: _weights(store, wanted),
+        lambda: _extras(package_checks(wanted, store)),
         codecs,
         live,
         lambda: _places(store.folder),
     )
     return [finding for part in parts for finding in part()]
-
-
-def needed_weights(settings: Settings, store: Store) -> tuple[str, ...]:
-    """The ids of all weights without which the main job can't run."""
-    return (
-        *detector_weights_of(settings.routing.detector),
-        *catalog.weights_of(settings.experts),
-        *weights_of(settings.background, store, settings.runtime),
-        *judge_weights_of(settings.identity),
-    )
 
 
 def main_table(console: Console, settings: Settings | None = None) -> int:
@@ -102,7 +80,13 @@ def _versions() -> Iterator[Finding]:
     yield Finding("versions", "ffmpeg", State.GOOD, str(av.ffmpeg_version_info))
 
 
-def _weights(store: Store, needed: Sequence[str]) -> Iterator[Finding]:
+def _weights(store: Store, wanted: Settings) -> Iterator[Finding]:
+    try:
+        needed = needed_weights(wanted, store)
+    except (ExpertError, WeightsError):
+        # What is wrong with the background is told where its packages are tried.
+        yield Finding("weights", "needed", State.ABSENT, "not known: the chosen background can't be")
+        needed = ()
     for name in needed:
         yield _weight(name, store)
     try:
@@ -140,13 +124,13 @@ def _where(path: Path, store: Store) -> str:
     return "in the cache" if path.is_relative_to(store.folder) else "in the package"
 
 
-def _extras(chosen: Sequence[tuple[str, Callable[[], None]]]) -> Iterator[Finding]:
+def _extras(chosen: Mapping[str, Callable[[], None]]) -> Iterator[Finding]:
     """Which extras are here; that their packages load is tried for what is chosen."""
-    for name, check in chosen:
+    for name, check in chosen.items():
         try:
             check()
         except (ExpertError, RoutingError, WeightsError) as error:
-            yield Finding("extras", name, State.BAD, "a package is missing or does not load", str(error))
+            yield Finding("extras", f"chosen {name}", State.BAD, "a package is missing or does not load", str(error))
     for extra, (packages, purpose) in EXTRAS.items():
         versions = [f"{name} {version}" for name in packages if (version := _version(name))]
         if len(versions) == len(packages):

@@ -22,10 +22,12 @@ from streamer.media.network.address import parse
 from streamer.media.network.policy import SourcePolicy
 from streamer.media.network.source import NetworkSource
 from streamer.metrics import LiveMetrics
+from streamer.readiness import check_ready
 from streamer.telling import StateTeller
 from web.feeds import FeedError
 from web.server import CannotListenError, Server
 from web.settings import WebSettings
+from weights.store import Store
 
 _LOOK_SECONDS = 0.25
 # A machine's own address towards others is known once a socket is set up for some of theirs; nothing is sent.
@@ -37,20 +39,24 @@ def serve(settings: Settings, streams: Sequence[StreamEntry], *, say: Say) -> in
     for the main thread.
 
     `say` is told where the page is, and a line whenever a stream changes its state. Raises UsageError for settings that
-    can't be, ListenError where the address can't be had, WeightsError where the networks can't.
+    can't be, ListenError where the address can't be had, and as `check_ready` and `load_models` where the networks
+    can't.
     """
+    store = make_store(settings, say)
+    # Nobody is to open a page that is gone a moment later.
+    check_ready(settings, store)
     try:
-        run_interruptible(_serve(settings, (*settings.streams, *streams), say))
+        run_interruptible(_serve(settings, (*settings.streams, *streams), store, say))
     except Interrupted as ending:
         say(f"ended by {ending.number.name}: all streams are closed")
         return EXIT_BY_SIGNAL + ending.number
     raise AssertionError("a service ends by a signal or an error")
 
 
-async def _serve(settings: Settings, streams: Sequence[StreamEntry], say: Say) -> None:
+async def _serve(settings: Settings, streams: Sequence[StreamEntry], store: Store, say: Say) -> None:
     """Whatever is opened is closed again in every ending: the server with its peers, then the streams."""
     async with AsyncExitStack() as stack:
-        machinery = LiveMachinery(settings, make_store(settings, say))
+        machinery = LiveMachinery(settings, store)
         stack.callback(machinery.close)
         studio = _make_studio(settings, machinery)
         stack.push_async_callback(studio.aclose)

@@ -16,10 +16,11 @@ from routing.router import RoutingSettings
 from streamer import doctor_devices, doctor_media
 from streamer.cli import main
 from streamer.config import Settings, load_settings
-from streamer.doctor import examine, main_table, needed_weights
+from streamer.doctor import examine, main_table
 from streamer.errors import EXIT_NOT_READY
 from streamer.findings import Finding, State, can_process, render
 from streamer.media.hardware import Hardware
+from streamer.readiness import needed_weights
 from weights.cuda import Card, Driver
 from weights.session import RuntimeSettings
 from weights.store import Store, StoreSettings
@@ -127,6 +128,14 @@ def test_the_command_fails_where_nvdec_is_wanted_and_missing(
     settings.write_text('[source]\ndecoder_device = "cuda"\n', encoding="utf-8")
     assert main(["doctor", "--config", str(settings)]) == EXIT_NOT_READY
     assert "[source] decoder_device: set it to cpu or auto" in capsys.readouterr().out
+
+
+def test_a_background_for_a_card_that_is_not_there_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    chosen = BackgroundSettings(method="realesrgan-x4plus")
+    found = examine(Settings(runtime=RuntimeSettings(device="cuda"), background=chosen))
+    bad = {each.name for each in found if each.state is State.BAD}
+    assert {"as set", "chosen background"} <= bad
 
 
 def test_the_table_shows_each_finding_and_the_advice_below() -> None:

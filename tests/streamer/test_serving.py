@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from streamer.cli import main
 from streamer.telling import StateTeller
@@ -125,12 +126,40 @@ def test_it_ends_while_networks_are_loaded_and_sources_tried() -> None:
         assert "sesame" not in "".join(process.said)
 
 
-def test_networks_that_cannot_be_had_end_it(tmp_path: Path) -> None:
-    nowhere = {"FACELANE_WEIGHTS": str(tmp_path), "FACELANE_WEIGHTS__OFFLINE": "true"}
-    with Process("serve", "--port", "0", environment=nowhere) as process:
-        assert process.wait() == 9
-        assert "offline" in process.said[-1]
-        assert process.said[-1].startswith("facelane: error: ")
+def test_what_fails_while_networks_are_loaded_ends_it(tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text('[routing.detector]\nmethod = "yunet"\nfile = "absent.onnx"\n', encoding="utf-8")
+    with Process("serve", "--port", "0", "--config", str(config)) as process:
+        assert process.wait() == 10
+        assert process.said[-1].startswith("facelane: error: absent.onnx, which ")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message", "code"),
+    [
+        ("[weights]\noffline = true\n", "offline is set", 9),
+        ('[runtime]\ndevice = "cuda"\n', 'set device to "cpu" or "auto"', 9),
+        ('[identity]\njudge = "arcface"\n', "insightface is not installed", 10),
+    ],
+)
+def test_no_page_is_promised_where_the_networks_can_not_be(
+    settings: str,
+    message: str,
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setitem(sys.modules, "insightface", None)
+    monkeypatch.setenv("FACELANE_WEIGHTS", str(tmp_path))
+    config = tmp_path / "c.toml"
+    config.write_text(settings, encoding="utf-8")
+    assert main(["serve", "--port", "0", "--config", str(config)]) == code
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.startswith("facelane: error: ")
+    assert said.count("\n") == 1
 
 
 BAD_WORDS: list[tuple[list[str], int, str]] = [
