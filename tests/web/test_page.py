@@ -151,6 +151,22 @@ def test_a_phone_shows_one_column_and_never_scrolls_sideways(served: Served, pag
     assert len(lefts) == 1
 
 
+ROWS = """(controls) => controls.map((each) => new Set([...each.querySelectorAll('.button')]
+    .filter((button) => button.checkVisibility())
+    .map((button) => Math.round(button.getBoundingClientRect().top))).size)"""
+
+
+def test_the_controls_are_one_row_however_wide_a_player_is(served: Served, page: Page) -> None:
+    """At 1280 px two stand side by side, and are narrower than the single one of a tablet."""
+    page.goto(f"{served.url}/#watch=door,yard")
+    expect(page.locator(".player")).to_have_count(2)
+    rows = {}
+    for width in (1280, 1240, *range(540, 360, -15)):
+        page.set_viewport_size({"width": width, "height": 844})
+        rows[width] = page.locator(".controls").evaluate_all(ROWS)
+    assert rows == {width: [1, 1] for width in rows}
+
+
 NAMELESS = """() => [...document.querySelectorAll('button, input, select, a, summary, video, [role]')]
     .filter((element) => !element.closest('[hidden]'))
     .filter((element) => !(element.innerText || element.textContent || element.getAttribute('aria-label')
