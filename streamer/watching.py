@@ -37,6 +37,7 @@ from streamer.telling import StateTeller
 from web.feeds import Status
 
 _NAME = "watch"
+_LAST_PICTURE_SECONDS = 10.0
 _LOOK_SECONDS = 0.2
 _READY_SECONDS = 0.02
 
@@ -142,7 +143,9 @@ class _Session:
             raise ProcessingError(self._conductor.failure)
 
     async def aclose(self) -> None:
-        """Ends the source first, then what works on its frames, then the film. May be called twice."""
+        """Ends the source first, then what works on its frames, then the film; a picture that takes longer than
+        `_LAST_PICTURE_SECONDS` is given up. May be called twice."""
+        self._conductor.hurry(_LAST_PICTURE_SECONDS)
         await self._channel.aclose()
         await self._conductor.aclose()
 

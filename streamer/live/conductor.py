@@ -16,12 +16,15 @@ from collections.abc import Callable
 from threading import Condition, Thread
 from typing import Protocol
 
+from streamer.aio import LEFT_THREAD
+
 logger = logging.getLogger(__name__)
 
 LATELY = 1.0
 """Seconds over which the use of the machine is averaged."""
 BUSY = 0.02
 """A stream that uses less than this share of the machine is idle."""
+_LOOK_SECONDS = 1.0
 
 
 class Work(Protocol):
@@ -71,6 +74,7 @@ class Conductor:
         self._serving: Seat | None = None
         self._spent = 0.0
         self._closed = False
+        self._deadline = math.inf
         self._ready = False
         self._failure: str | None = None
         self._thread = Thread(target=self._run, name="conductor", daemon=True)
@@ -105,8 +109,15 @@ class Conductor:
         with self._changed:
             self._changed.notify_all()
 
+    def hurry(self, seconds: float = 2.0) -> None:
+        """All of it ends: from now on a step that runs is waited for so long, and then left to the end of the process
+        (`streamer.aio.end_process`). A heavy network takes minutes for a picture."""
+        with self._changed:
+            self._deadline = min(self._deadline, time.monotonic() + seconds)
+            self._changed.notify_all()
+
     async def leave(self, seat: Seat) -> None:
-        """Takes the place away; returns when no step runs any more. May be called twice."""
+        """Takes the place away; returns when no step of it runs any more. May be called twice."""
         with self._changed:
             if seat in self._seats:
                 self._seats.remove(seat)
@@ -119,12 +130,19 @@ class Conductor:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        while self._thread.is_alive() and self._left_seconds > 0:
+            await asyncio.to_thread(self._thread.join, min(self._left_seconds, _LOOK_SECONDS))
         if self._thread.is_alive():
-            await asyncio.to_thread(self._thread.join)
+            self._thread.name = LEFT_THREAD
+
+    @property
+    def _left_seconds(self) -> float:
+        return self._deadline - time.monotonic()
 
     def _wait_for(self, seat: Seat) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._serving is not seat)
+            while self._serving is seat and self._left_seconds > 0:
+                self._changed.wait(min(self._left_seconds, _LOOK_SECONDS))
 
     def _run(self) -> None:
         self._get_ready()

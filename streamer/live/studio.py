@@ -148,8 +148,9 @@ class LiveStudio:
         return self._metrics.render()
 
     async def aclose(self) -> None:
-        """Ends all streams, then the conductor. May be called twice."""
+        """Ends all streams, then the conductor, and waits for no picture of minutes. May be called twice."""
         self._closed = True
+        self._conductor.hurry()
         try:
             await asyncio.gather(*(self.remove(name) for name in list(self._channels)), *self._ending.values())
         finally:

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 
 import pytest
 
+from streamer.aio import LEFT_THREAD
 from streamer.live.conductor import Conductor
 from tests.helpers.living import until
 
@@ -170,5 +171,24 @@ def test_it_can_be_closed_twice_and_without_having_been_started() -> None:
         conductor = Conductor()
         await conductor.aclose()
         await conductor.aclose()
+
+    run(main())
+
+
+def test_at_the_end_of_all_a_picture_of_minutes_is_not_waited_for() -> None:
+    async def main() -> None:
+        conductor, heavy = Conductor(), Busy(4.0, frames=1)
+        seat = conductor.join(heavy)
+        conductor.start()
+        await until(lambda: heavy.is_running)
+        conductor.hurry(0.1)
+        began = time.monotonic()
+        await conductor.leave(seat)
+        await conductor.aclose()
+        assert time.monotonic() - began < 2.0
+        assert heavy.is_running
+        # So that the process does not wait for it, either.
+        assert LEFT_THREAD in {thread.name for thread in threading.enumerate()}
+        await until(lambda: not conductor.is_alive)
 
     run(main())
