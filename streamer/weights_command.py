@@ -113,6 +113,10 @@ def _import(arguments: argparse.Namespace, store: Store) -> int:
     store.entry(arguments.name)
     _accept(arguments.accept_licence, store)
     _tell(f"{arguments.name}: {store.import_file(arguments.name, arguments.file)}")
+    if not store.is_published(arguments.name):
+        _tell(
+            "nobody has published its SHA-256: what is known is that it holds tensors and no code, not whose they are"
+        )
     return 0
 
 

@@ -24,8 +24,9 @@ class RuntimeSettings:
 
     `device`: "auto" is the card where there is one that the runtime can use. `runtime`: "auto" is torch on CUDA, else
     OpenVINO. `precision`: "auto" is, by torch on CUDA, bfloat16 where the card computes in it by itself (compute
-    capability 8.0), else float16 where it has tensor cores for that (7.0), else float32; on the CPU bfloat16 where
-    that is in hardware; by ONNX Runtime and TensorRT float32. float32 is that in full, without TensorFloat-32.
+    capability 8.0), else float16 where it has tensor cores for that (7.0), else float32, and float16 before bfloat16
+    for networks that were made elsewhere (`weights.torch_session.finest_half`); on the CPU bfloat16 where that is in
+    hardware; by ONNX Runtime and TensorRT float32. float32 is that in full, without TensorFloat-32.
     `threads`: of one inference; 0 leaves it to the runtime.
     """
 

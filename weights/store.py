@@ -159,6 +159,11 @@ class Store:
         if self._settings.offline:
             raise offline(name, self.folder / published.file_name)
 
+    def is_published(self, name: str) -> bool:
+        """Whether a SHA-256 is known that the file must have, whoever brings it."""
+        self.entry(name)
+        return self._manifest[name].sha256 is not None
+
     def import_file(self, name: str, file: Path) -> Path:
         """Copies a file that the user has to where `find` looks, and returns its path there.
 

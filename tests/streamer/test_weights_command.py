@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from streamer.cli import main
 from weights.manifest import read_manifest
@@ -88,3 +89,14 @@ def test_a_wrong_file_is_not_imported(capsys: pytest.CaptureFixture[str], folder
     assert "is not yunet: its SHA-256 is" in capsys.readouterr().err
     assert main(["weights", "list"]) == 0
     assert [path.name for path in folder.iterdir()] == [".lock"]
+
+
+def test_a_file_that_nobody_can_vouch_for_is_taken_and_that_is_said(
+    capsys: pytest.CaptureFixture[str], folder: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.pth"
+    torch.save({"params_ema": {"x": torch.zeros(3)}}, file)
+    assert main(["weights", "import", "gfpgan-1", str(file), "--accept-licence", "gfpgan-1"]) == 0
+    place, caveat = capsys.readouterr().out.splitlines()
+    assert Path(place.partition(": ")[2]).parent == folder
+    assert "nobody has published its SHA-256" in caveat
