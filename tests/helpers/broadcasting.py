@@ -141,3 +141,11 @@ async def on_air(**changed: Any) -> AsyncIterator[OnAir]:
     finally:
         await air.broadcast.aclose()
         air.meter.close()
+
+
+async def shown(air: OnAir, numbers: range, *watchers: Watcher) -> None:
+    """These pictures, one after the other, each when all have the one before."""
+    for number in numbers:
+        air.show(number)
+        for watcher in watchers:
+            assert (await watcher.next()).seq == number

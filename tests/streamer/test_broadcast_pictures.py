@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from streamer.color import ColorSpec
-from tests.helpers.broadcasting import OnAir, Watcher, on_air
+from tests.helpers.broadcasting import OnAir, Watcher, on_air, shown
 from tests.helpers.pictures import Decoder, is_rising, kinds, number_of, numbered, planes_of, psnr
 from web.feeds import EndOfFeed
 
@@ -23,14 +23,6 @@ async def began(air: OnAir, *watchers: Watcher) -> None:
     air.show(0)
     for watcher in watchers:
         await watcher.live(0)
-
-
-async def shown(air: OnAir, numbers: range, *watchers: Watcher) -> None:
-    """These pictures, one after the other, each when all have the one before."""
-    for number in numbers:
-        air.show(number)
-        for watcher in watchers:
-            assert (await watcher.next()).seq == number
 
 
 def test_pictures_come_in_order_sharp_and_on_the_clock_of_their_capture() -> None:

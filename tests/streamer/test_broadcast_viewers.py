@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from streamer.live.viewing import Viewer
-from tests.helpers.broadcasting import OnAir, Watcher, on_air
+from tests.helpers.broadcasting import OnAir, Watcher, on_air, shown
 from tests.helpers.pictures import is_rising, psnr
 from web.feeds import FullError, UnknownStreamError
 
@@ -17,13 +17,6 @@ async def began(air: OnAir, *watchers: Watcher) -> None:
     air.show(0)
     for watcher in watchers:
         await watcher.live(0)
-
-
-async def shown(air: OnAir, numbers: range, *watchers: Watcher) -> None:
-    for number in numbers:
-        air.show(number)
-        for watcher in watchers:
-            assert (await watcher.next()).seq == number
 
 
 def test_who_never_reads_loses_alone_and_holds_no_more_than_a_moment() -> None:
