@@ -125,10 +125,12 @@ class _Network(torch.nn.Module):
 
 
 def _pictures(network: _Network, path: Path, runtime: RuntimeSettings, licence: str) -> TorchPictures:
-    choose_runtime(replace(runtime, runtime="torch"))
-    on_torch = finest_half(replace(runtime, runtime="torch"))
-    able = network.able_of[takes_precision(on_torch)]
-    if not able and runtime.precision != "auto":
+    on_torch = replace(runtime, runtime="torch")
+    choose_runtime(on_torch)
+    # Not all that can do with one half can do with the other.
+    wishes = [finest_half(on_torch), on_torch]
+    able = next((wish for wish in wishes if network.able_of[takes_precision(wish)]), None)
+    if able is None and runtime.precision != "auto":
         raise ExpertError(f'{path.name} can\'t be run in {runtime.precision}; set precision to "auto" or "float32"')
     told = Told(
         path.stem,
@@ -139,7 +141,7 @@ def _pictures(network: _Network, path: Path, runtime: RuntimeSettings, licence: 
     return TorchPictures(
         network,
         told,
-        runtime=on_torch if able else replace(on_torch, precision="float32"),
+        runtime=able or replace(on_torch, precision="float32"),
         channels=network.channels,
         cell=network.cell,
         whole=network.whole,

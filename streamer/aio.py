@@ -12,8 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NoReturn, ParamSpec, Self, TypeVar
 
 P = ParamSpec("P")
@@ -56,10 +55,13 @@ class Worker:
     def __init__(self, name: str, *, patience_seconds: float = 2.0) -> None:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
         self._patience = patience_seconds
+        self._asked: list[Future[Any]] = []
         self._thread: threading.Thread | None = None
 
     async def run(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, partial(self._call, call, args, kwargs))
+        asked = self._executor.submit(self._call, call, args, kwargs)
+        self._asked = [*(before for before in self._asked if not before.done()), asked]
+        return await asyncio.wrap_future(asked)
 
     def _call(self, call: Callable[..., R], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> R:
         self._thread = threading.current_thread()
@@ -79,10 +81,14 @@ class Worker:
     async def _end(self, seconds: float) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)
         ends = time.monotonic() + seconds
-        while self._thread is not None and self._thread.is_alive() and self._thread.name != LEFT_THREAD:
-            if time.monotonic() > ends:
+        while not self._is_left and not all(asked.done() for asked in self._asked):
+            if time.monotonic() > ends and self._thread is not None:
                 self._thread.name = LEFT_THREAD
             await asyncio.sleep(_LOOK_SECONDS)
+
+    @property
+    def _is_left(self) -> bool:
+        return self._thread is not None and self._thread.name == LEFT_THREAD
 
 
 def end_process(code: int) -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -226,12 +227,14 @@ def run_demo(folder: Path, settings: Settings, console: Console, *, say: Say = l
         folder.mkdir(parents=True, exist_ok=True)
     console.print("Building a small tiled meeting from free sample media ...")
     film = folder / "meeting.mp4"
-    run_interruptible(_on_a_thread(partial(build_sample, make_store(settings, say), film)))
+    building = partial(build_sample, make_store(settings, say), film)
+    run_interruptible(_on_a_thread(building, patience_seconds=math.inf))
     console.print(f"{film} is built; enhancing it ...")
     job = Job(film, folder / "enhanced.mp4", compare=True, report=folder / "report.json", overwrite=True)
     return process_file(job, settings, progress=console, say=say)
 
 
-async def _on_a_thread(call: Callable[[], T]) -> T:
-    async with Worker("work") as worker:
+async def _on_a_thread(call: Callable[[], T], *, patience_seconds: float = 2.0) -> T:
+    """`patience_seconds`: see `Worker`; endless for what leaves something behind when it is cut off."""
+    async with Worker("work", patience_seconds=patience_seconds) as worker:
         return await worker.run(call)

@@ -124,6 +124,8 @@ class _Session:
             await self._follow(progress, say)
         except asyncio.CancelledError as cancelled:
             interrupted = cancelled
+            # Who wants an end does not wait minutes for a last picture; whatever ends by itself does.
+            self._conductor.hurry(_LAST_PICTURE_SECONDS)
         last = self._channel.tell()
         await self.aclose()
         if self._recording.failure is not None:
@@ -143,9 +145,7 @@ class _Session:
             raise ProcessingError(self._conductor.failure)
 
     async def aclose(self) -> None:
-        """Ends the source first, then what works on its frames, then the film; a picture that takes longer than
-        `_LAST_PICTURE_SECONDS` is given up. May be called twice."""
-        self._conductor.hurry(_LAST_PICTURE_SECONDS)
+        """Ends the source first, then what works on its frames, then the film. May be called twice."""
         await self._channel.aclose()
         await self._conductor.aclose()
 

@@ -121,7 +121,8 @@ def _make_ready(module: torch.nn.Module, weights: Weights | None) -> None:
 def choose_runtime(settings: RuntimeSettings) -> Chosen:
     """What `settings` lead to on this machine: torch on CUDA where it finds that, else OpenVINO on the CPU. Raises
     WeightsError where what they name can't be had; whether ONNX Runtime has it is found out by opening a session."""
-    fault = "" if settings.device == "cpu" else cuda_fault()
+    in_question = settings.runtime in ("auto", "torch") or settings.device == "cuda"
+    fault = cuda_fault() if in_question and settings.device != "cpu" else ""
     chosen: Chosen = settings.runtime if settings.runtime != "auto" else _fastest(settings.device, fault)
     if settings.device == "cuda" and chosen == "torch" and fault:
         raise WeightsError(f'{fault}; set device to "cpu" or "auto", or install a torch that is built for the card')

@@ -50,10 +50,10 @@ class TorchSession:
         try:
             with telling_memory(name):
                 self._module = _laid_out(module.to(self._device))
+                if self._precision in REDUCED:
+                    _reduce_weights(self._module, self._precision)
         except RuntimeError as error:
-            raise WeightsError(f'torch fails on {name} ({reason(error)}); set [runtime] device to "cpu"') from error
-        if self._precision in REDUCED:
-            _reduce_weights(self._module, self._precision)
+            raise WeightsError(f"torch can't bring this network to {name} ({reason(error)}){_advice(name)}") from error
         pads = input_shape[0] is None and None not in input_shape[1:]
         self._queue = DeviceQueue(self._compute, self._device, name=name, pads=pads)
 
@@ -91,6 +91,10 @@ class TorchSession:
         outputs = result if isinstance(result, tuple | list) else (result,)
         # numpy has no bfloat16; and what comes out must not depend on what it was computed in.
         return tuple(output.float() if output.dtype in REDUCED else output for output in outputs)
+
+
+def _advice(name: str) -> str:
+    return "" if name == "cpu" else '; set [runtime] device to "cpu"'
 
 
 def _set_up_cuda() -> None:

@@ -117,7 +117,8 @@ class Conductor:
             self._changed.notify_all()
 
     async def leave(self, seat: Seat) -> None:
-        """Takes the place away; returns when no step of it runs any more. May be called twice."""
+        """Takes the place away; returns when no step of it runs any more, or `hurry`'s time is over. May be called
+        twice."""
         with self._changed:
             if seat in self._seats:
                 self._seats.remove(seat)
@@ -126,7 +127,8 @@ class Conductor:
             await asyncio.to_thread(self._wait_for, seat)
 
     async def aclose(self) -> None:
-        """Ends the thread, after the step that runs. May be called twice, and without `start`."""
+        """Ends the thread, after the step that runs, or leaves it as `hurry` says. May be called twice, and without
+        `start`."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -151,6 +153,10 @@ class Conductor:
             try:
                 seat.work.step(self._share(seat, time.monotonic()))
             except Exception:
+                if self._left_seconds <= 0:
+                    # What it worked with is closed by now.
+                    logger.debug("a frame that was left to itself failed", exc_info=True)
+                    return
                 # A work tells of its own failures; whatever it did not foresee must not end the others.
                 logger.exception("a stream's frame failed in a way that it did not foresee")
             self._done(seat, time.perf_counter() - started)

@@ -40,7 +40,9 @@ _SAFE = {
     "mov": {"movflags": "+hybrid_fragmented", "frag_duration": "1000000", "flush_packets": "1"},
     "mpegts": {"flush_packets": "1"},
 }
-_INTERLEAVE_MICROSECONDS = "1000000"
+_INTERLEAVE_MICROSECONDS = "0"
+"""Sound waits for its picture, however long that takes: a first picture behind sound that is written already ends in
+FFmpeg's own abort."""
 
 
 class LiveFileWriter:

@@ -24,24 +24,35 @@ from tests.helpers.inlet import CollectingInlet
 FILMS = {"h264": ("libx264", {"preset": "ultrafast"}), "ffv1": ("ffv1", {})}
 
 
-def film(folder: Path, codec: str, *, pictures: int = 6) -> Path:
+def film(folder: Path, codec: str, *, pictures: int = 6, key_every: int = 250) -> Path:
     name, options = FILMS[codec]
+    options = {**options, "g": str(key_every)}
     noise = [frame_of("yuv420p", noise_samples("yuv420p", 96, 128, seed=seed), space=1) for seed in range(pictures)]
     times = [0, 1, 2, 4, *range(7, 7 + pictures - 4)]
     return write_clip(folder / f"{codec}.mkv", noise, codec=name, options=options, times=times)
 
 
 def spoiled(film: Path, path: Path) -> Path:
-    """The same film with nothing in its packets that could be decoded."""
+    """The same film with nothing in its pictures that could be decoded, though what they are can be told."""
     with av.open(str(film)) as source, av.open(str(path), "w") as target:
         stream = target.add_stream_from_template(source.streams.video[0])
         for packet in source.demux(video=0):
             if packet.size:
-                noise = av.Packet(b"\xff" * packet.size)
+                noise = av.Packet(_emptied(bytes(packet)))
                 noise.pts, noise.dts, noise.time_base = packet.pts, packet.dts, packet.time_base
                 noise.is_keyframe, noise.stream = packet.is_keyframe, stream
                 target.mux(noise)
     return path
+
+
+def _emptied(picture: bytes) -> bytes:
+    """H.264 with zeros behind the first byte of each of its units, which have their lengths before them."""
+    units, at = b"", 0
+    while at < len(picture):
+        length = int.from_bytes(picture[at : at + 4], "big")
+        units += picture[at : at + 5] + bytes(length - 1)
+        at += 4 + length
+    return units
 
 
 def decoded(path: Path, device: Device) -> tuple[list[Frame], str]:
@@ -128,6 +139,30 @@ def test_a_live_source_that_the_card_gives_no_picture_of_goes_to_the_processor(
     why = "NVDEC gives no picture of this h264"
     assert refused.message.endswith(f"can't be read ({why}; the processor decodes it from now on)")
     assert source.decoder == f"h264 on cpu: {why}"
+
+
+def test_a_lost_beginning_is_not_the_cards_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to the first key frame nothing can be decoded, by whatever."""
+    monkeypatch.setattr(decoding, "decoding_fault", lambda: "")
+    monkeypatch.setattr(decoding, "cuda_decoding", lambda: None)
+    monkeypatch.setattr(decoding, "is_accelerated", lambda _: True)
+    whole, path = film(tmp_path, "h264", pictures=150, key_every=100), tmp_path / "late.mkv"
+    with av.open(str(whole)) as source, av.open(str(path), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for index, packet in enumerate(source.demux(video=0)):
+            if packet.size and index >= 10:
+                kept = av.Packet(bytes(packet) if index >= 100 else _emptied(bytes(packet)))
+                kept.pts, kept.dts, kept.time_base = packet.pts, packet.dts, packet.time_base
+                kept.is_keyframe, kept.stream = packet.is_keyframe, stream
+                target.mux(kept)
+    heard = CollectingInlet()
+    live = NetworkSource(str(path), NetworkSettings(decoder_device="cuda", loop=False))
+    live.start(heard)
+    heard.wait_state(SourceState.ENDED)
+    live.close()
+    assert heard.drops["undecodable"] > 60
+    assert heard.frames
+    assert live.decoder == "h264 on cuda"
 
 
 def test_a_live_source_wants_no_card_that_is_not_there() -> None:

@@ -113,6 +113,21 @@ def test_times_of_capture_are_the_films_times(name: str, tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("name", ["film.mkv", "film.mp4", "film.ts"])
+def test_pictures_that_come_long_after_their_sound_are_in_the_film(name: str, tmp_path: Path) -> None:
+    """As by a network that takes many seconds for each."""
+    path = tmp_path / name
+    writer = LiveFileWriter(path, settings_for(path), overwrite=False)
+    waiting, times = list(opus(24)), [0.0, 7.96, 16.0]
+    for seq, at in enumerate(times):
+        while waiting and waiting[0].captured_at <= BEGIN + at + 8.0:
+            writer.hear(waiting.pop(0))
+        writer.write(frame(seq, at), has_sound=True)
+    writer.finish()
+    shown = picture_times(path)
+    assert [at - shown[0] for at in shown] == pytest.approx(times, abs=0.001)
+
+
 @pytest.mark.parametrize("name", ["film.mkv", "film.mp4", "film.mov", "film.webm", "film.ts"])
 def test_sound_and_picture_stay_together_over_a_gap(name: str, tmp_path: Path) -> None:
     """The source is away from 1 s to 3.21 s; a beep and a white picture before and after come together."""

@@ -126,7 +126,7 @@ def test_want_of_memory_is_told_with_advice_while_loading_and_while_running(erro
 def test_a_card_that_fails_as_a_network_is_moved_to_it_ends_in_a_line() -> None:
     error = RuntimeError("CUDA error: no kernel image is available for execution on the device\nCompile with ...")
     settings = RuntimeSettings(device="cpu", runtime="torch")
-    with pytest.raises(WeightsError, match=r"^torch fails on cpu \(CUDA error: no kernel.* device\); set \[run"):
+    with pytest.raises(WeightsError, match=r"^torch can't bring this network to cpu \(CUDA error: .* device\)$"):
         open_item_session(
             Failing(error, moved=True), weights=None, input_shape=(None, SIDE, SIDE, 3), settings=settings
         )
@@ -192,9 +192,24 @@ def test_a_card_that_torch_has_no_kernels_for_is_left_alone_and_refused_by_name(
         choose_runtime(RuntimeSettings(device="cuda"))
 
 
-def test_want_of_memory_at_the_moment_is_no_fault_of_the_card(found_card: Callable[[Exception], None]) -> None:
-    found_card(torch.OutOfMemoryError("CUDA out of memory."))
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("CUDA error: out of memory")]
+)
+def test_want_of_memory_at_the_moment_is_no_fault_of_the_card(
+    found_card: Callable[[Exception], None], error: Exception
+) -> None:
+    found_card(error)
     assert torch_cuda.cuda_fault() == ""
+
+
+def test_a_card_that_is_busy_is_told_in_a_line(
+    found_card: Callable[[Exception], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy() -> str:
+        raise RuntimeError("CUDA error: all devices are busy")
+
+    monkeypatch.setattr(torch.cuda, "get_device_name", busy)
+    assert torch_cuda.cuda_fault().endswith("can't compute on the card: CUDA error: all devices are busy")
 
 
 def test_without_a_driver_there_is_no_card() -> None:

@@ -19,7 +19,7 @@ from streamer.media.upright import PlaneMaker
 
 _MOST_THREADS = 4
 _HOPELESS = 50
-"""Packets in a row that give no picture: what was lost on the way is over sooner, at the next key frame."""
+"""Packets in a row, from a key frame on, of which none gives a picture."""
 
 
 class Pictures:
@@ -78,13 +78,15 @@ class Pictures:
             pictures = packet.decode()
         except av.FFmpegError:
             self._outlet.dropped("undecodable")
-            self._note_undecodable()
+            self._note_undecodable(packet)
             return []
         self._undecodable = 0
         return pictures
 
-    def _note_undecodable(self) -> None:
-        self._undecodable += 1
+    def _note_undecodable(self, packet: Packet[VideoStream]) -> None:
+        """A beginning that is lost is over at the first key frame: what then gives no picture counts."""
+        if self._undecodable or packet.is_keyframe:
+            self._undecodable += 1
         is_hopeless = self._undecodable >= _HOPELESS and self._decoding.tries_card
         if is_hopeless and not self._decoding.accepts(self._video.codec_context, has_come=False):
             raise CardFault(self._decoding.fault)
