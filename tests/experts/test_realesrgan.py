@@ -181,18 +181,26 @@ def test_a_file_of_another_network_is_refused_by_its_first_key(files: Mapping[st
         loaded(BackgroundSettings(method=GENERAL, engine="torch", denoise=1.0), swapped)
 
 
-def test_auto_takes_torch_on_a_gpu_if_its_weights_are_here(
+def _refused(*_: object) -> None:
+    raise ExpertError("basicsr is not installed")
+
+
+def test_auto_takes_torch_if_its_weights_are_here_and_its_packages_load(
     ready: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     name, auto, empty = "realesrgan-x4plus", RuntimeSettings(), Store(StoreSettings(tmp_path, offline=True))
     monkeypatch.setattr(session, "cuda_fault", lambda: NONE)
-    assert choose_engine(name, "auto", ready, auto, denoise=1.0) == "ncnn"
+    assert choose_engine(name, "auto", empty, auto, denoise=1.0) == "ncnn"
+    assert choose_engine(name, "auto", ready, auto, denoise=1.0) == "torch"
+    with monkeypatch.context() as patch:
+        patch.setattr(realesrgan, "check_packages", _refused)
+        assert choose_engine(name, "auto", ready, auto, denoise=1.0) == "ncnn"
     assert choose_engine("realesrgan-x2plus", "auto", empty, auto, denoise=1.0) == "torch"
     monkeypatch.setattr(session, "cuda_fault", lambda: "")
     assert choose_engine(name, "auto", ready, auto, denoise=1.0) == "torch"
     # What is asked for is never replaced: its weights will be asked for.
     assert choose_engine(name, "auto", empty, replace(auto, device="cuda"), denoise=1.0) == "torch"
-    assert choose_engine(name, "auto", ready, replace(auto, device="cpu"), denoise=1.0) == "ncnn"
+    assert choose_engine(name, "auto", ready, replace(auto, device="cpu"), denoise=1.0) == "torch"
     assert not caplog.records
     assert choose_engine(name, "auto", empty, auto, denoise=1.0) == "ncnn"
     assert "realesrgan-x4plus runs by ncnn on the CPU: its weights for the GPU" in caplog.text
