@@ -3,12 +3,12 @@ network of `experts.compact`; by one of Real-ESRGAN's; or by one that the user b
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
 from experts import compact, own_models, realesrgan
 from experts.compact import CompactUpscaler
 from experts.contract import ExpertError, ExpertInfo, Image, Upscaler
+from experts.failures import no_such
 from experts.kernels import KERNELS, LIGHT, KernelUpscaler
 from experts.networks.blocks import CELL
 from experts.pictures import PictureNetwork, Rescaled, Whole
@@ -47,7 +47,7 @@ class BackgroundSettings:
 
     def __post_init__(self) -> None:
         if self.method not in METHODS and not own_models.is_file_name(self.method):
-            raise ExpertError(_unknown(self.method))
+            raise no_such("background method", self.method, METHODS, more=own_models.A_FILE)
         if not 0.0 <= self.denoise <= 1.0:
             raise ExpertError(f"denoise lies between 0 (keeps noise) and 1, not {self.denoise}")
         if self.tile < 0 or self.overlap < 0:
@@ -56,13 +56,6 @@ class BackgroundSettings:
             raise ExpertError(
                 f"a tile of {self.tile} px is less than twice the overlap of {self.overlap} px: enlarge it"
             )
-
-
-def _unknown(method: str) -> str:
-    near = difflib.get_close_matches(method, METHODS, n=1)
-    hint = f"did you mean {near[0]!r}? Known" if near else "known"
-    files = " or ".join(own_models.SUFFIXES)
-    return f"there is no background method {method!r}; {hint}: {', '.join(METHODS)}, or a network's file ({files})"
 
 
 def weights_of(settings: BackgroundSettings, store: Store, runtime: RuntimeSettings) -> tuple[str, ...]:

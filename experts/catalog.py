@@ -3,13 +3,13 @@ if it has weights."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from experts import fidelity, frequency, gfpgan, gfpgan_networks, own_models, resize, transformer
 from experts.contract import Expert, ExpertError
+from experts.failures import no_such
 from experts.fidelity import Pair
 from experts.gfpgan import GfpganSettings
 from weights.session import RuntimeSettings
@@ -113,8 +113,5 @@ def _builder(id: str) -> Builder:
         return lambda _store, runtime, settings: own_models.load_expert(id, runtime, licence=settings.licence)
     builder = EXPERTS.get(id)
     if builder is None:
-        near = difflib.get_close_matches(id, EXPERTS, n=1)
-        hint = f"did you mean {near[0]!r}? Known" if near else "known"
-        known = f"{', '.join(EXPERTS)}, or a network's file ({' or '.join(own_models.SUFFIXES)})"
-        raise ExpertError(f"there is no expert {id!r}; {hint}: {known}")
+        raise no_such("expert", id, EXPERTS, more=own_models.A_FILE)
     return builder

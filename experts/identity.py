@@ -5,7 +5,6 @@ For measuring what restoration does to a face, not for finding out who somebody 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -13,6 +12,7 @@ from types import MappingProxyType
 from experts import arcface_embedder, dlib_embedder
 from experts.contract import ExpertError
 from experts.embedding import Embedder
+from experts.failures import no_such
 from weights.session import RuntimeSettings
 from weights.store import Store
 
@@ -89,7 +89,5 @@ def make_embedder(id: str, store: Store, runtime: RuntimeSettings) -> Embedder:
 def _maker(id: str) -> Maker:
     maker = EMBEDDERS.get(id)
     if maker is None:
-        near = difflib.get_close_matches(id, EMBEDDERS, n=1)
-        hint = f"did you mean {near[0]!r}? Known" if near else "known"
-        raise ExpertError(f"there is no judge {id!r}; {hint}: {', '.join(EMBEDDERS)}")
+        raise no_such("judge", id, EMBEDDERS)
     return maker

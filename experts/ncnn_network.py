@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from experts.contract import ExpertError, ExpertInfo, Image
-from weights.packages import install_command
+from weights.packages import import_package
 
 _NO_MEMORY = -100
 
@@ -62,12 +62,8 @@ class NcnnNetwork:
 
     @staticmethod
     def check_runtime() -> Any:
-        """The runtime's module. Raises ExpertError where it is not installed."""
-        try:
-            import ncnn
-        except ImportError as error:
-            raise ExpertError(f"ncnn is not installed; {install_command('ncnn')}") from error
-        return ncnn
+        """The runtime's module. Raises ExpertError where it is not installed or does not load."""
+        return import_package("ncnn", extra="ncnn", refusal=ExpertError)
 
     @staticmethod
     def _set_up(options: Any, threads: int) -> None:

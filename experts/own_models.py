@@ -29,6 +29,8 @@ from weights.session import RuntimeSettings, choose_runtime, finest_half, takes_
 from weights.store import sha256_of
 
 SUFFIXES = (".pth", ".safetensors")
+A_FILE = f"or a network's file ({' or '.join(SUFFIXES)})"
+"""What may stand in the place of a name."""
 FACE_SIDE = 128
 """Of the aligned crops, in pixels, that a network for any picture gets."""
 _COARSEST_CELL = 16
